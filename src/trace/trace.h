@@ -1,0 +1,68 @@
+/* trace.h - a stream of references and events, wherever it comes from.
+ *
+ * Files (any format, plain or compressed, sniffed by content), pipes, generators and running programs are all one type, so
+ * whatever reads a trace reads them all.  The stream comes as items: a batch of references made by one thread, or one event.
+ * Batches keep dispatch off the per-reference path, and are handed out without copying. */
+#pragma once
+#include "../base/err.h"
+#include "../machine/access.h"
+#include "event.h"
+
+struct trace;
+
+enum trace_item_kind {
+	TRACE_ITEM_END,   /* nothing more comes: the end, or trace_error() says why not */
+	TRACE_ITEM_REFS,
+	TRACE_ITEM_EVENT,
+};
+
+struct trace_item {
+	enum trace_item_kind kind;
+	uint32_t pid, tid;
+	const ref_t *refs;         /* REFS: valid until the next trace_next() */
+	uint64_t n_refs;
+	struct trace_event event;  /* EVENT */
+};
+
+struct trace_info {
+	const char *format;    /* "pwt", "lackey", "din", ..., "zipf", "qemu": static */
+	const char *source;    /* file name, spec string or command line: lives as long as the trace */
+	uint64_t records;      /* read so far */
+	uint64_t rejected;     /* records that were skipped because they made no sense, so far */
+	uint64_t rejected_at;  /* line, record or offset of the first of them (see rejected_unit) */
+	uint64_t refs_total;   /* references in the whole trace when known in advance, else 0 */
+	double progress;       /* 0..1 of the input consumed; negative when unknown */
+	unsigned granule_shift;/* addresses are exact to 2^granule_shift bytes: 0 = every bit, 12 = the 4 KiB page */
+	bool has_events;       /* mappings are in the stream; otherwise every address counts as mapped */
+};
+
+/* Opens a file name, "-" (standard input), or a generator spec such as "zipf:pages=1M,s=1.0,refs=50M,seed=7".
+ * => on error *ret is NULL and why explains. */
+must_use enum pw_err trace_open(const char *spec, struct trace **ret, struct pw_why *why);
+
+/* Gives the next item.  After TRACE_ITEM_END it keeps giving TRACE_ITEM_END. */
+void trace_next(struct trace *t, struct trace_item *ret);
+
+/* Why the stream ended: PW_OK at a proper end.  Truncated input gives every whole record first, then PW_TRUNCATED. */
+enum pw_err trace_error(const struct trace *t, struct pw_why *why);
+
+/* The same stream again from its start, reference for reference.
+ * => PW_UNSUPPORTED for pipes and running programs. */
+must_use enum pw_err trace_rewind(struct trace *t, struct pw_why *why);
+
+struct trace_info trace_describe(const struct trace *t);
+void trace_close(struct trace *t);
+
+/* For those who make traces (readers, generators, capture): a trace is this struct followed by private state. */
+struct trace_ops {
+	const char *format;
+	void (*next)(struct trace *t, struct trace_item *ret);
+	enum pw_err (*rewind)(struct trace *t, struct pw_why *why); /* NULL: cannot */
+	void (*close)(struct trace *t);                             /* frees t itself */
+};
+struct trace {
+	const struct trace_ops *ops;
+	struct trace_info info;
+	enum pw_err error;
+	struct pw_why why;
+};
