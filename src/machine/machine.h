@@ -1,0 +1,105 @@
+/* machine.h - CPUs, their MMUs, and memory: the hardware half.
+ *
+ * The machine knows no kernel.  It runs references until something needs one, then returns the reason; whoever drives it
+ * decides and runs it again.  So the arrow points one way and the inner loop has no callback.  A fault leaves the reference that
+ * caused it not done: running again from there restarts that very reference.
+ *
+ * Time is counted in references: machine_now() is the number done so far on all CPUs together. */
+#pragma once
+#include "../base/err.h"
+#include "access.h"
+#include "cpu.h"
+#include "physmem.h"
+#include "ptfmt.h"
+#include "tlb.h"
+
+struct machine;
+
+#define MACHINE_FAULT_LIST(X) \
+	X(NOT_PRESENT, "not present", "no valid entry on the walk") \
+	X(WRITE, "write protection", "a store to a page that is not writable") \
+	X(EXEC, "execute protection", "a fetch from a page that is not executable") \
+	X(READ, "read protection", "a load from a page that is not readable") \
+	X(PRIVILEGE, "privilege", "a user access to a supervisor page") \
+	X(RESERVED, "reserved bit", "an entry has a reserved bit set, or an illegal combination") \
+	X(NONCANONICAL, "non-canonical address", "the upper bits are not copies of the sign bit") \
+	X(BADFRAME, "frame beyond memory", "an entry points outside physical memory") \
+	X(ACCESSED, "accessed bit clear", "the format leaves setting the accessed bit to software") \
+	X(DIRTY, "dirty bit clear", "the format leaves setting the dirty bit to software")
+
+enum machine_fault {
+	MACHINE_FAULT_NONE,
+#define X(name, word, text) MACHINE_FAULT_##name,
+	MACHINE_FAULT_LIST(X)
+#undef X
+	MACHINE_FAULT_KINDS
+};
+const char *machine_fault_text(enum machine_fault f);
+
+enum machine_why { MACHINE_DONE, MACHINE_FAULTED };
+struct machine_stop {
+	enum machine_why why;
+	uint64_t done;           /* references of the batch that are finished */
+	vaddr_t va;              /* FAULTED: of the next one */
+	enum access_kind kind;
+	enum machine_fault fault;
+};
+
+struct machine_config {
+	const struct ptfmt *format;
+	uint64_t frames;         /* of physical memory, each of one base page */
+	unsigned n_cpus;
+	const struct cpu_model *cpu; /* TLBs and walk caches; copied */
+	bool log_touches;        /* keep the order of last use: machine_touched() */
+	uint64_t seed;
+};
+
+must_use enum pw_err machine_create(const struct machine_config *c, struct machine **ret, struct pw_why *why);
+void machine_destroy(struct machine *m);
+
+/* Runs the batch on a CPU until its end or the first fault. */
+struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n);
+
+/* Moves bytes as the CPU would, through its MMU, page by page.  => stops before the first byte that faults. */
+struct machine_stop machine_read(struct machine *m, unsigned cpu, vaddr_t va, void *bytes, uint64_t n);
+struct machine_stop machine_write(struct machine *m, unsigned cpu, vaddr_t va, const void *bytes, uint64_t n);
+
+/* The root register (CR3, satp, TTBR).  Without ASID tags, or with flush set, the CPU's translations go. */
+void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t asid);
+void machine_set_supervisor(struct machine *m, unsigned cpu, bool on);
+
+/* On every CPU; the caller is the one who changed the tables. */
+void machine_flush_range(struct machine *m, uint16_t asid, struct vpn_range r);
+void machine_flush_asid(struct machine *m, uint16_t asid);
+void machine_flush_all(struct machine *m);
+
+/* Per frame: when it was last referenced (0: never), and how many walks ended there since last taken. */
+uint64_t machine_frame_last_use(struct machine *m, pfn_t f);
+uint64_t machine_frame_take_walks(struct machine *m, pfn_t f);
+
+/* The frames referenced since the last call, each once, ordered by last reference (log_touches).
+ * => *ret is valid until the next call on m. */
+uint64_t machine_touched(struct machine *m, const pfn_t **ret);
+
+uint64_t machine_now(const struct machine *m);
+struct physmem *machine_physmem(struct machine *m);
+const struct ptfmt *machine_format(const struct machine *m);
+unsigned machine_n_cpus(const struct machine *m);
+
+/* Counts since creation, all CPUs together. */
+struct machine_counts {
+	uint64_t references[ACCESS_KINDS];
+	uint64_t walks;                 /* completed translations that no TLB had, and walks that ended in a fault */
+	uint64_t walk_references;       /* page-table entries read */
+	uint64_t walk_level[PTFMT_LEVELS]; /* of those, at this level */
+	uint64_t pwc_hits[PTFMT_LEVELS];/* walks that began below this level thanks to a walk cache */
+	uint64_t dirty_updates;         /* a store through a clean translation: the entry is written again */
+	uint64_t faults[MACHINE_FAULT_KINDS];
+	uint64_t context_switches, flushes;
+};
+void machine_counts(const struct machine *m, struct machine_counts *ret);
+unsigned machine_n_tlbs(const struct machine *m);
+struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i); /* summed over CPUs; name as configured */
+
+/* No TLB entry contradicts the page tables, stamps are in order, counts add up. */
+const char *machine_flaw(struct machine *m);
