@@ -1,0 +1,166 @@
+/* kernel.h - the operating-system half, as whoever drives a machine sees it.
+ *
+ * A kernel owns physical memory (frames), address spaces (maps of entries over objects), swap, and a replacement policy.  It is
+ * driven from outside: the machine stops with a fault, the driver calls process_fault(), and runs the machine again.  It stands on
+ * the pmap contract and knows no machine.
+ *
+ * Addresses are in bytes at this door and pages inside. */
+#pragma once
+#include "../base/addr.h"
+#include "../base/err.h"
+#include "../machine/access.h"
+#include "../machine/cost.h"
+#include "../machine/physmem.h"
+#include "../pmap/pmap.h"
+#include "../policy/policy.h"
+#include "../store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel;
+struct process;
+
+#define PERSONALITY_LIST(X) \
+	X(textbook, "one page a fault, evicted only when a frame is needed, nothing clever") \
+	X(linux, "fault-around, the shared zero page, watermarks, swap readahead, as Linux does")
+enum personality {
+#define X(name, text) PERSONALITY_##name,
+	PERSONALITY_LIST(X)
+#undef X
+	PERSONALITY_KINDS
+};
+
+/* name, text, whether it is a major fault (waits for I/O). */
+#define FAULT_CAUSE_LIST(X) \
+	X(demand_zero, "first touch of anonymous memory", false) \
+	X(zero_page, "read of untouched anonymous memory, served by the shared zero page", false) \
+	X(file_read, "file page read from its store", true) \
+	X(file_cached, "file page already in memory", false) \
+	X(swap_in, "page read back from swap", true) \
+	X(swap_cached, "page on its way out or read ahead: still in memory", false) \
+	X(copy_on_write, "store to a page shared until written", false) \
+	X(write_upgrade, "store to a page mapped clean or read-only for bookkeeping", false) \
+	X(stack_growth, "touch just below a growing stack", false) \
+	X(remapped, "page in memory whose translation had been dropped", false) \
+	X(accessed_dirty, "software sets the accessed or dirty bit", false)
+enum fault_cause {
+#define X(name, text, major) FAULT_##name,
+	FAULT_CAUSE_LIST(X)
+#undef X
+	FAULT_CAUSES
+};
+
+enum fault_outcome {
+	FAULT_OUTCOME_RESOLVED, /* restart the reference */
+	FAULT_OUTCOME_REFUSED,  /* SIGSEGV: no mapping there, or its rights forbid it (counted as a protection fault) */
+	FAULT_OUTCOME_BUS,      /* SIGBUS: beyond the end of the file, or its I/O failed */
+	FAULT_OUTCOME_KILLED,   /* out of memory: no frame could be had */
+};
+struct fault_report {
+	enum fault_outcome outcome;
+	enum fault_cause cause;   /* RESOLVED */
+	bool major;
+	uint64_t cost_ns;         /* modelled */
+	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; static */
+};
+
+struct kernel_config {
+	struct pmap_sys *pmap;        /* its env is filled by kernel_create */
+	struct physmem *memory;       /* data of frames; NULL: pmap_model tests bring their own, or addresses only */
+	bool carries_data;            /* page bytes are real; otherwise data frames and stores are never touched */
+	uint64_t n_frames;            /* physical frames the kernel may use, numbered 0 .. n-1 */
+	uint64_t page_frames;         /* at most this many hold programs' pages (--frames); 0: whatever is free (--ram) */
+	unsigned page_shift;
+	enum personality personality;
+	const struct policy_ops *policy;
+	struct store *swap;           /* NULL: none.  The caller owns it */
+	const struct cost_model *cost;
+	uint64_t seed;
+	/* Recency for policies that want it: frames referenced since the last call, in order of last reference. */
+	uint64_t (*touched)(void *ctx, const pfn_t **ret);
+	/* When a page is referenced next, for policies that want the future. */
+	uint64_t (*next_use)(void *ctx, uint32_t pid, vpn_t page);
+	void *ctx;
+};
+
+/* Counters of the kernel, and of each process and entry where they make sense. */
+struct fault_counts {
+	uint64_t total, minor, major, protection;
+	uint64_t by_cause[FAULT_CAUSES];
+};
+struct kernel_counts {
+	struct fault_counts faults;
+	uint64_t evicted, written_back, refaults, readahead, readahead_used, faulted_around, oom_kills;
+	uint64_t resident_pages, resident_peak_pages; /* frames holding programs' pages */
+	uint64_t table_bytes, table_peak_bytes;
+	uint64_t touched_pages;                       /* distinct pages ever resident */
+	uint64_t swap_used_slots, swap_peak_slots, swap_reads, swap_writes;
+	uint64_t free_frames;
+	uint64_t modelled_ns;                         /* all faults and write-backs */
+};
+
+must_use enum pw_err kernel_create(const struct kernel_config *c, struct kernel **ret, struct pw_why *why);
+void kernel_destroy(struct kernel *k); /* and all its processes */
+void kernel_counts(const struct kernel *k, struct kernel_counts *ret);
+/* NULL, or a sentence naming the broken invariant: frames and slots are conserved, every mapping is in its map, sums agree. */
+const char *kernel_flaw(struct kernel *k);
+
+/* A process with an empty address space.  pid is the driver's name for it, and must be new. */
+must_use enum pw_err process_create(struct kernel *k, uint32_t pid, const char *command, struct process **ret);
+struct process *process_find(struct kernel *k, uint32_t pid);
+/* A copy of the whole space, pages shared until written. */
+must_use enum pw_err process_fork(struct process *parent, uint32_t pid, struct process **ret);
+/* A new program image: every mapping goes. */
+must_use enum pw_err process_exec(struct process *p, const char *command);
+/* Gives all memory back.  Its counts stay readable until the kernel goes. */
+void process_exit(struct process *p);
+void process_activate(struct process *p, unsigned cpu);
+
+must_use struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind);
+
+struct process_mapping {
+	vaddr_t start;          /* page-aligned for map; 0 without fixed: the kernel chooses */
+	uint64_t bytes;
+	unsigned prot;          /* PMAP_READ | WRITE | EXEC */
+	bool shared, fixed, anonymous, stack, heap;
+	uint64_t file_id, file_bytes, offset; /* of what is mapped, unless anonymous */
+	const char *name;       /* copied; "" is allowed */
+	bool on_disk;           /* textbook traces without mappings: every page exists in the swap store from the start */
+};
+must_use enum pw_err process_map(struct process *p, const struct process_mapping *m, vaddr_t *ret);
+must_use enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t bytes);
+must_use enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, unsigned prot);
+must_use enum pw_err process_remap(struct process *p, vaddr_t from, uint64_t bytes, vaddr_t to, uint64_t to_bytes);
+must_use enum pw_err process_advise(struct process *p, vaddr_t start, uint64_t bytes, int advice); /* MADV_* of Linux */
+must_use enum pw_err process_brk(struct process *p, vaddr_t start, uint64_t bytes);
+
+struct process_info {
+	uint32_t pid, parent;
+	const char *command;
+	bool alive;
+	struct fault_counts faults;
+	uint64_t resident_pages, resident_peak_pages, table_bytes;
+	uint64_t mapped_bytes;
+};
+void process_describe(const struct process *p, struct process_info *ret);
+struct process *kernel_process_at(const struct kernel *k, uint32_t i); /* in order of creation; NULL past the end */
+
+/* What one mapping (live, or gone: gone ones are merged by name) has seen. */
+struct mapping_info {
+	uint32_t pid;
+	vaddr_t start;
+	uint64_t bytes;
+	const char *name;
+	unsigned prot;
+	struct fault_counts faults;
+	uint64_t walks;          /* translations that missed every TLB */
+	uint64_t resident_pages;
+	bool alive;
+};
+/* The driver's source of walks per frame, read and reset when a mapping loses a page and when it is described. */
+void kernel_set_walk_source(struct kernel *k, uint64_t (*take)(void *ctx, pfn_t frame), void *ctx);
+void kernel_mappings(struct kernel *k, void (*visit)(void *ctx, const struct mapping_info *m), void *ctx);
+
+/* Runs carrying data: bytes of a process as the kernel moves them (faults are served on the way). */
+must_use enum pw_err process_copy_in(struct process *p, vaddr_t va, const void *bytes, uint64_t n, struct pw_why *why);
+must_use enum pw_err process_copy_out(struct process *p, vaddr_t va, void *bytes, uint64_t n, struct pw_why *why);
