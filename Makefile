@@ -1,5 +1,6 @@
 # pageworks: make demo | check | bench | fuzz | install | clean.   SAN=1 builds with address and undefined-behaviour checks.
 
+comma   := ,
 VERSION := 0.1.0
 SAN     ?=
 BUILD   ?= build$(if $(SAN),/san)
@@ -13,7 +14,6 @@ CFLAGS  ?= -g
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
              -DPW_LIBEXECDIR='"$(libexecdir)"' -MMD -MP -pthread $(CFLAGS)
 LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
-comma   := ,
 
 LIB_ROOMS := base machine policy store pmap kernel trace sim
 LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))
