@@ -76,7 +76,8 @@ struct kernel_config {
 	struct store *swap;           /* NULL: none.  The caller owns it */
 	const struct cost_model *cost;
 	uint64_t seed;
-	/* Recency for policies that want it: frames referenced since the last call, in order of last reference. */
+	/* Recency for policies that want it: frames referenced since the last call, in order of last reference.  With it a policy
+	 * that asks for reference bits gets exact ones; NULL: every policy sees only the accessed bits that walks set. */
 	uint64_t (*touched)(void *ctx, const pfn_t **ret);
 	/* When a page is referenced next, for policies that want the future. */
 	uint64_t (*next_use)(void *ctx, uint32_t pid, vpn_t page);
@@ -143,6 +144,8 @@ struct process_info {
 	uint64_t mapped_bytes;
 };
 void process_describe(const struct process *p, struct process_info *ret);
+/* The machine's view of it; NULL after exit. */
+struct pmap *process_pmap(const struct process *p);
 struct process *kernel_process_at(const struct kernel *k, uint32_t i); /* in order of creation; NULL past the end */
 
 /* What one mapping (live, or gone: gone ones are merged by name) has seen. */
