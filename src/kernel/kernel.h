@@ -64,6 +64,13 @@ struct fault_report {
 	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; static */
 };
 
+/* Where the bytes of files come from and go to, in runs that carry data. */
+struct kernel_files {
+	enum pw_err (*read)(void *ctx, uint64_t file_id, uint64_t offset, void *bytes, uint64_t n); /* zeros beyond the end */
+	enum pw_err (*write)(void *ctx, uint64_t file_id, uint64_t offset, const void *bytes, uint64_t n);
+	void *ctx;
+};
+
 struct kernel_config {
 	struct pmap_sys *pmap;        /* its env is filled by kernel_create */
 	struct physmem *memory;       /* data of frames; NULL: pmap_model tests bring their own, or addresses only */
@@ -73,6 +80,10 @@ struct kernel_config {
 	unsigned page_shift;
 	enum personality personality;
 	const struct policy_ops *policy;
+	unsigned va_bits;             /* user addresses are below 2^va_bits: bounds what the kernel chooses; 0: 47 */
+	bool file_cache_cold;         /* linux: no file page is in memory at the start (otherwise a page of a file never seen before
+	                               * counts as cached, as on a computer where the program ran a moment ago) */
+	const struct kernel_files *files; /* carries_data; NULL: files cannot be mapped */
 	struct store *swap;           /* NULL: none.  The caller owns it */
 	const struct cost_model *cost;
 	uint64_t seed;
@@ -84,7 +95,8 @@ struct kernel_config {
 	void *ctx;
 };
 
-/* Counters of the kernel, and of each process and entry where they make sense. */
+/* Counters of the kernel, and of each process and entry where they make sense.  total = minor + major = sum of by_cause; a refused
+ * access (SIGSEGV, SIGBUS) counts under protection alone. */
 struct fault_counts {
 	uint64_t total, minor, major, protection;
 	uint64_t by_cause[FAULT_CAUSES];
@@ -142,6 +154,7 @@ struct process_info {
 	struct fault_counts faults;
 	uint64_t resident_pages, resident_peak_pages, table_bytes;
 	uint64_t mapped_bytes;
+	const char *killed;      /* NULL, or why the kernel killed it: static.  It stays until process_exit() */
 };
 void process_describe(const struct process *p, struct process_info *ret);
 /* The machine's view of it; NULL after exit. */

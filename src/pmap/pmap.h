@@ -32,7 +32,8 @@ struct pmap_mapping {
 };
 
 /* Frames for page tables, supplied by whoever owns physical memory: n contiguous ones (1 but for the root of a flat table),
- * zeroed. */
+ * zeroed.  table_alloc answers PW_NOFRAMES rather than make room: it never calls back into a pmap.  Whoever called create or enter
+ * makes room and calls again. */
 struct pmap_env {
 	void *ctx;
 	enum pw_err (*table_alloc)(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret);
@@ -50,12 +51,14 @@ struct pmap_ops {
 	bool (*extract)(struct pmap *p, vpn_t n, struct pmap_mapping *ret); /* false: not mapped (or forgotten) */
 	void (*update)(struct pmap *p);                                 /* on return no CPU uses stale translations */
 	void (*activate)(struct pmap *p, unsigned cpu);
-	void (*page_protect)(struct pmap_sys *sys, pfn_t f, unsigned prot); /* every mapping of the frame; 0: unmap all */
+	/* Every mapping of the frame; 0: unmap all.  => on return no CPU uses stale translations of it, without update. */
+	void (*page_protect)(struct pmap_sys *sys, pfn_t f, unsigned prot);
 	/* Were the bits in mask set for this frame, by any mapping, since last cleared?  Clears them.  Modified survives remove. */
 	unsigned (*page_test_clear)(struct pmap_sys *sys, pfn_t f, unsigned mask);
 	unsigned (*page_test)(struct pmap_sys *sys, pfn_t f, unsigned mask);
 	void (*forget)(struct pmap *p);                                 /* advice: drop what is not wired */
 	uint64_t (*table_bytes)(const struct pmap *p);                  /* page tables held now */
+	uint64_t (*resident_pages)(const struct pmap *p);               /* base pages mapped now */
 	const char *(*flaw)(const struct pmap *p);                      /* NULL or the broken invariant */
 	void (*destroy)(struct pmap_sys *sys);                          /* => no pmap is left */
 };
@@ -84,6 +87,7 @@ static inline unsigned pmap_page_test_clear(struct pmap_sys *s, pfn_t f, unsigne
 static inline unsigned pmap_page_test(struct pmap_sys *s, pfn_t f, unsigned mask) { return s->ops->page_test(s, f, mask); }
 static inline void pmap_forget(struct pmap *p) { p->sys->ops->forget(p); }
 static inline uint64_t pmap_table_bytes(const struct pmap *p) { return p->sys->ops->table_bytes(p); }
+static inline uint64_t pmap_resident_pages(const struct pmap *p) { return p->sys->ops->resident_pages(p); }
 static inline const char *pmap_flaw(const struct pmap *p) { return p->sys->ops->flaw(p); }
 static inline void pmap_sys_destroy(struct pmap_sys *s) { s->ops->destroy(s); }
 
@@ -93,6 +97,10 @@ must_use enum pw_err pmap_model_create(uint64_t n_frames, unsigned page_shift, s
 /* What a program does, as the model sees it: an access by the CPU's active space.  => true when it was allowed (bits are set),
  * false when it faults.  Only for pmap_model: the simulated machine has machine_run. */
 bool pmap_model_access(struct pmap_sys *sys, unsigned cpu, vpn_t n, enum access_kind kind, pfn_t *ret);
+
+/* The frames accessed since the last call, each once, ordered by last access, as machine_touched() gives them.
+ * => *ret is valid until the next call on sys. */
+uint64_t pmap_model_touched(struct pmap_sys *sys, const pfn_t **ret);
 
 struct machine;
 /* Over a simulated machine, which must outlive it. */

@@ -39,3 +39,11 @@ struct store {
 /* Opens a store of a kind named by spec for pages of page_bytes. */
 must_use enum pw_err store_open(const char *spec, uint32_t page_bytes, uint64_t n_slots, struct store **ret, struct pw_why *why);
 void store_close(struct store *s);
+
+/* How every caller moves bytes: as ops->read and ops->write, but a failure can be injected, and slots beyond the capacity are
+ * refused with PW_NOSPACE.  => as there. */
+must_use enum pw_err store_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why);
+must_use enum pw_err store_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why);
+
+/* The i-th kind of the list, NULL past its end: for help and tests. */
+const struct store_ops *store_at(unsigned i);
