@@ -1,10 +1,19 @@
-# pageworks: make demo | check | bench | fuzz | install | clean.   SAN=1 builds with address and undefined-behaviour checks.
+# pageworks: a virtual memory system that runs as an ordinary program.
+#
+#   make            the command and the library, in build/           make demo     set up, build, and show a real run
+#   make check      set up, build, run every test                    make bench    measure; a table beside the targets
+#   make fuzz       fuzz every reader, FUZZ_SECONDS=60 each          make shared   also a shared library
+#   make install    PREFIX=/usr/local, DESTDIR=                      make clean
+#
+# SAN=1 builds with address and undefined-behaviour checks, in build/san.  Nothing is written outside $(BUILD) but by install.
 
 comma   := ,
 VERSION := 0.1.0
 SAN     ?=
 BUILD   ?= build$(if $(SAN),/san)
 PREFIX  ?= /usr/local
+DESTDIR ?=
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 
 libexecdir := $(PREFIX)/libexec/pageworks
@@ -15,84 +24,157 @@ ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(
              -DPW_LIBEXECDIR='"$(libexecdir)"' -MMD -MP -pthread $(CFLAGS)
 LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
 
-LIB_ROOMS := base machine policy store pmap kernel trace sim
+LIB_ROOMS := base machine policy store pmap kernel trace sim live host
 LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))
-CLI_SRC   := $(sort $(wildcard src/cli/*.c))
+CLI_SRC   := $(sort $(wildcard src/cli/*.c src/web/*.c))
 TEST_SRC  := $(sort $(wildcard test/*_test.c))
 TEST_HELP := $(sort $(filter-out $(TEST_SRC),$(wildcard test/*.c)))
+PROG_SRC  := $(sort $(wildcard test/prog/*.c))
 FUZZ_SRC  := $(sort $(wildcard test/fuzz/*.c))
+FUZZ_MAIN := $(sort $(wildcard test/fuzz/driver/*.c))
+CANARY_SRC := $(sort $(wildcard test/canary/*.c))
 BENCH_SRC := $(sort $(wildcard bench/*.c))
 PLUGIN_SRC := $(sort $(wildcard src/capture/*.c))
+MAN       := $(sort $(wildcard man/*.[1-8]))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 LIB     := $(BUILD)/libpageworks.a
+SHARED  := $(BUILD)/libpageworks.so.$(VERSION)
+FUZZLIB := $(BUILD)/libfuzzmain.a
 COMMAND := $(BUILD)/pageworks
 PLUGIN  := $(BUILD)/pageworks-capture.so
 TESTS   := $(patsubst test/%.c,$(BUILD)/test/%,$(TEST_SRC))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+PROGS   := $(patsubst test/%.c,$(BUILD)/test/%,$(PROG_SRC))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+CANARIES := $(patsubst test/canary/%.c,$(BUILD)/canary/%,$(CANARY_SRC))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
-.PHONY: all setup demo check test bench fuzz install uninstall clean tidy
+# A make of our own that works in parallel, unless the caller chose how many jobs there are.
+MAKE_IN_PARALLEL = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: all setup demo check tests bench fuzz fuzzers shared install uninstall clean tidy FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(LIB) $(if $(CLI_SRC),$(COMMAND)) $(if $(PLUGIN_SRC),$(PLUGIN))
 
 setup:
-	@tools/setup
+	@BUILD=$(BUILD) CC="$(CC)" tools/setup
 
 demo: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE_IN_PARALLEL) all
 	@tools/demo $(BUILD)
 
-check: setup
-	@$(MAKE) --no-print-directory all tests
+check:
+	@BUILD=$(BUILD) CC="$(CC)" tools/setup check
+	@$(MAKE_IN_PARALLEL) all tests
 	@BUILD=$(BUILD) SAN=$(SAN) tools/check
 
 bench: setup
-	@$(MAKE) --no-print-directory all $(BENCHES)
+	@$(MAKE_IN_PARALLEL) all $(BENCHES)
 	@BUILD=$(BUILD) bench/run
 
-fuzz: setup
-	@BUILD=$(BUILD)/fuzz tools/fuzz
+# Fuzzing always runs with the checks on.
+fuzz:
+	@BUILD=$(BUILD) CC="$(CC)" tools/setup
+	@$(MAKE_IN_PARALLEL) SAN=1 BUILD=$(BUILD)$(if $(SAN),,/san) fuzzers
+	@BUILD=$(BUILD)$(if $(SAN),,/san) tools/fuzz
 
-tests: $(TESTS) $(FUZZERS)
+tidy:
+	@tools/tidy
 
-$(BUILD)/obj/%.o: %.c
+tests: $(TESTS) $(PROGS) $(FUZZERS) $(CANARIES)
+fuzzers: $(FUZZERS)
+shared: $(SHARED)
+
+# Objects depend on the flags they were made with: another PREFIX or CFLAGS makes them anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' >$@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/obj/src/capture/%.o: ALL_CFLAGS += -fPIC -fvisibility=hidden
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  PIC   $<"
+	@$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@echo "  AR    $@"
+	@rm -f $@ && ar rcs $@ $^
+
+$(SHARED): $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC))
+	@echo "  LD    $@"
+	@$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libpageworks.so.0 -o $@ $^ $(LIBS)
+
+$(FUZZLIB): $(call obj,$(FUZZ_MAIN))
 	@rm -f $@ && ar rcs $@ $^
 
 $(COMMAND): $(call obj,$(CLI_SRC)) $(LIB)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(call obj,$(TEST_HELP)) $(LIB)
+# Programs that tests run under pageworks: nothing of ours inside, never sanitized.
+$(PROGS): $(BUILD)/test/prog/%: test/prog/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -std=gnu17 -O1 $(WARN) -D_GNU_SOURCE -pthread -o $@ $<
+
+$(TESTS): $(BUILD)/test/%: $(BUILD)/obj/test/%.o $(call obj,$(TEST_HELP)) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB)
+$(CANARIES): $(BUILD)/canary/%: $(BUILD)/obj/test/canary/%.o
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ -lcmocka
+
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/test/fuzz/%.o $(LIB)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/test/fuzz/%.o $(LIB) $(FUZZLIB)
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(FUZZLIB) $(LIB) $(LIBS)
 
 # The plugin is loaded into QEMU, a separate program: it links nothing of the library and is never sanitized.
-$(PLUGIN): $(PLUGIN_SRC) $(wildcard src/capture/*.h)
+$(PLUGIN): $(PLUGIN_SRC) $(wildcard src/capture/*.h src/base/*.h src/machine/access.h src/trace/event.h)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -fPIC -fvisibility=hidden -shared -pthread $(CFLAGS) -o $@ $(PLUGIN_SRC)
 
-clean:
-	rm -rf build
+# name in the build or source tree : name below PREFIX
+into = $(DESTDIR)$(PREFIX)/$1
+MAN_INTO = $(foreach m,$(MAN),$(call into,share/man/man$(subst .,,$(suffix $m))/$(notdir $m)))
+INSTALLED = $(call into,bin/pageworks) $(call into,lib/libpageworks.a) $(call into,include/pageworks.h) \
+            $(call into,lib/pkgconfig/pageworks.pc) $(call into,libexec/pageworks/pageworks-capture.so) \
+            $(call into,share/bash-completion/completions/pageworks) $(MAN_INTO) \
+            $(call into,lib/libpageworks.so) $(call into,lib/libpageworks.so.0) $(call into,lib/libpageworks.so.$(VERSION))
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+install: all
+	@install -Dm755 $(COMMAND) $(call into,bin/pageworks)
+	@install -Dm644 $(LIB) $(call into,lib/libpageworks.a)
+	@test ! -f include/pageworks.h || install -Dm644 include/pageworks.h $(call into,include/pageworks.h)
+	@test ! -f $(PLUGIN) || install -Dm755 $(PLUGIN) $(call into,libexec/pageworks/pageworks-capture.so)
+	@test ! -f $(SHARED) || { install -Dm755 $(SHARED) $(call into,lib/libpageworks.so.$(VERSION)) && \
+		ln -sf libpageworks.so.$(VERSION) $(call into,lib/libpageworks.so.0) && \
+		ln -sf libpageworks.so.0 $(call into,lib/libpageworks.so); }
+	@test ! -f completions/pageworks.bash || \
+		install -Dm644 completions/pageworks.bash $(call into,share/bash-completion/completions/pageworks)
+	@for m in $(MAN); do install -Dm644 $$m $(call into,share/man)/man$${m##*.}/$${m##*/} || exit 1; done
+	@mkdir -p $(call into,lib/pkgconfig)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' tools/pageworks.pc.in \
+		>$(call into,lib/pkgconfig/pageworks.pc)
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall:
+	rm -f $(INSTALLED)
+	@rmdir $(call into,libexec/pageworks) 2>/dev/null || true
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
