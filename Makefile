@@ -20,7 +20,7 @@ libexecdir := $(PREFIX)/libexec/pageworks
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-missing-field-initializers
 OPT     := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-O2)
 CFLAGS  ?= -g
-ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
+ALL_CFLAGS = -std=gnu17 $(OPT) -ffp-contract=off $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
              -DPW_LIBEXECDIR='"$(libexecdir)"' -MMD -MP -pthread $(CFLAGS)
 LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
 
