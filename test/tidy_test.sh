@@ -9,9 +9,10 @@ n=0
 # A small house in which everything is right.
 house() {
 	rm -rf "${tree:?}"/*
-	mkdir -p "$tree"/{src/base,src/machine,src/pmap,src/kernel,src/policy,src/trace,src/capture,src/cli,src/sim,include,man,test/prog,docs}
+	mkdir -p "$tree"/{src/{base,machine,pmap,kernel,policy,trace,capture,cli,sim},include,man,test/prog,docs}
 	cd "$tree" || exit 1
-	printf 'LIB_ROOMS := base machine policy store pmap kernel trace sim\nX = $(wildcard src/cli/*.c src/capture/*.c test/*.c test/prog/*.c)\n' >Makefile
+	printf 'LIB_ROOMS := base machine policy store pmap kernel trace sim\n' >Makefile
+	printf 'X = $(wildcard src/cli/*.c src/capture/*.c test/*.c test/prog/*.c)\n' >>Makefile
 	printf '/* word.h - words. */\n#pragma once\nint word(void);\n' >src/base/word.h
 	printf '/* word.c - words. */\n#include "word.h"\n\nint word(void)\n{\n\treturn 1;\n}\n' >src/base/word.c
 	printf '/* access.h - a reference. */\n#pragma once\n#include "../base/word.h"\n' >src/machine/access.h

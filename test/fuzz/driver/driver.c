@@ -1,9 +1,9 @@
 /* driver.c - feeds a fuzz target: a main() for every file test/fuzz/NAME.c that defines fuzz_one().
  *
  * Problem: gcc has no fuzzing engine, and the project builds with nothing but gcc; yet every reader must survive any bytes.
- * Idea: mutate known good inputs.  Seeds come from the target itself (fuzz_seed(), when it defines one) and from the files named
- * on the command line; each run takes one, sometimes splices it with another, and damages it in a few places.  Everything follows
- * from -seed, so a finding is reproduced by its number, and the input that ended the process is also written to a file.
+ * Idea: mutate known good inputs.  Seeds come from the target itself (fuzz_seed(), when it defines one) and from the files
+ * named on the command line; each run takes one, sometimes splices it with another, and damages it in a few places.  Everything
+ * follows from -seed, so a finding is reproduced by its number, and the input that ended the process is also written to a file.
  *
  * 1. Run i of seed s is the same input always, whatever ran before it: the generator is started afresh for each run.
  * 2. The input handed to the target is an exact allocation, so that an address sanitizer sees the first byte read too many.
@@ -150,8 +150,8 @@ static void mutate_number(struct input *in, struct rng *r, size_t at)
 
 static void mutate_text(struct input *in, struct rng *r, size_t at)
 {
-	static const char *const words[] = { "\n", "\r\n", " ", "\t", ",", ":", "=", "-1", "0x", "99999999999999999999", "18446744073709551615",
-		"ffffffffffffffff", "%s%n", "#", "\"", "nan", "1e999", "R", "W", "L ", " S ", "==", "\xff\xfe", "\xc3\x28" };
+	static const char *const words[] = { "\n", "\r\n", " ", "\t", ",", ":", "=", "-1", "0x", "99999999999999999999",
+		"18446744073709551615", "ffffffffffffffff", "%s%n", "#", "\"", "nan", "1e999", "R", "W", "L ", " S ", "==", "\xff\xfe", "\xc3\x28" };
 	const char *w = words[rng_below(r, sizeof words / sizeof *words)];
 	input_insert(in, at, (const uint8_t *)w, strlen(w));
 }
@@ -273,7 +273,8 @@ int main(int argc, char **argv)
 		struct input in = input_make(room, run_number);
 		ok = input_run(&in);
 	}
-	printf("%s: %llu inputs, seed %llu: nothing found\n", target, (unsigned long long)(run_number - first), (unsigned long long)seed);
+	printf("%s: %llu inputs, seed %llu: nothing found\n", target, (unsigned long long)(run_number - first),
+	       (unsigned long long)seed);
 	mem_free(room);
 	for (unsigned i = 0; i < n_seeds; i++)
 		mem_free(seeds[i].bytes);
