@@ -10,6 +10,7 @@ struct cpu_model {
 	unsigned n_tlbs;
 	uint16_t pwc_entries[PTFMT_LEVELS];    /* [n]: fully associative LRU cache of table entries of level n; [0] unused; 0: none */
 	uint8_t asid_bits;                     /* 0: every change of the root flushes */
+	bool software_ad;                      /* walks fault instead of setting accessed and dirty bits */
 };
 
 /* => NULL when unknown. */

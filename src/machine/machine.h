@@ -89,8 +89,8 @@ unsigned machine_n_cpus(const struct machine *m);
 /* Counts since creation, all CPUs together. */
 struct machine_counts {
 	uint64_t references[ACCESS_KINDS];
-	uint64_t walks;                 /* completed translations that no TLB had, and walks that ended in a fault */
-	uint64_t walk_references;       /* page-table entries read */
+	uint64_t walks;                 /* walks that found a translation no TLB had; those that fault are in faults */
+	uint64_t walk_references;       /* page-table entries they read */
 	uint64_t walk_level[PTFMT_LEVELS]; /* of those, at this level */
 	uint64_t pwc_hits[PTFMT_LEVELS];/* walks that began below this level thanks to a walk cache */
 	uint64_t dirty_updates;         /* a store through a clean translation: the entry is written again */

@@ -39,17 +39,13 @@ struct ptfmt {
 	uint64_t reserved_leaf[PTFMT_LEVELS], reserved_table[PTFMT_LEVELS];
 };
 
-/* name, identifier.  Formats that exist so far; "flat" is made to measure by ptfmt_flat. */
-#define PTFMT_LIST(X) \
-	X(x86_64)     \
-	X(x86_32)     \
-	X(sv39)       \
-	X(sv48)       \
-	X(flat)
-
-#define X(name) extern const struct ptfmt ptfmt_##name;
-PTFMT_LIST(X)
-#undef X
+/* Identifiers of the descriptors in formats.h: those that are constant, for each of which the walker is instantiated; "flat" is made to measure by ptfmt_flat_make. */
+#define PTFMT_CONST_LIST(X) \
+	X(x86_64)           \
+	X(x86_32)           \
+	X(sv39)             \
+	X(sv48)
+#define PTFMT_LIST(X) PTFMT_CONST_LIST(X) X(flat)
 
 /* => NULL when unknown.  The names are those of --format: "x86-64", "sv39", ... */
 const struct ptfmt *ptfmt_find(const char *name);

@@ -19,7 +19,7 @@ enum tlb_replace {
 enum { TLB_LOADS = 1, TLB_STORES = 2, TLB_FETCHES = 4, TLB_DATA = 3, TLB_ALL = 7 }; /* bit = 1 << access_kind */
 
 struct tlb_geometry {
-	char name[16];           /* "l1d", "l1i", "l2": who counts */
+	char name[16];          /* "l1d", "l1i", "l2": who counts */
 	uint8_t level;           /* 1 is looked up first */
 	uint8_t kinds;           /* TLB_* */
 	uint8_t page_levels;     /* bit n: holds leaves of level n of the format */

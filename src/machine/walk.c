@@ -1,0 +1,42 @@
+/* walk.c - the walker's instances. */
+#include "walk.h"
+#include "formats.h"
+#include <string.h>
+
+#define ALL_RIGHTS (PT_READ | PT_WRITE | PT_EXEC | PT_USER)
+
+#define X(name)                                                                                                            \
+	static void walk_##name(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights, \
+				const struct walk_want *w, struct walk *r)                                                \
+	{                                                                                                                 \
+		(void)f;                                                                                                  \
+		walk_down(&ptfmt_##name, mem, table, level, rights, w, r);                                                \
+	}
+PTFMT_CONST_LIST(X)
+#undef X
+
+/* For descriptors made at run time. */
+static void walk_any(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
+		     const struct walk_want *w, struct walk *r)
+{
+	walk_down(f, mem, table, level, rights, w, r);
+}
+
+walk_fn walk_instance(const struct ptfmt *f)
+{
+#define X(format)                                            \
+	if (strcmp(f->name, ptfmt_##format.name) == 0) \
+		return walk_##format;
+	PTFMT_CONST_LIST(X)
+#undef X
+	return walk_any;
+}
+
+void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, const struct walk_want *w, struct walk *r)
+{
+	*r = (struct walk){ .level = f->levels - 1u };
+	if (!ptfmt_canonical(f, w->va))
+		r->fault = MACHINE_FAULT_NONCANONICAL;
+	else
+		walk_down(f, mem, root, f->levels - 1u, ALL_RIGHTS, w, r);
+}

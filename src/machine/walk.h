@@ -1,0 +1,122 @@
+/* walk.h - the walker: from a root and an address to a frame, or to the first reason why not.
+ *
+ * One body for every radix format.  It is instantiated per format by calling it with a constant descriptor, and folds into a
+ * straight walk of that format's levels.  It reads entries from physical memory, checks each on the way down, and sets the
+ * accessed and dirty bits where the format's hardware does. */
+#pragma once
+#include "machine.h"
+
+struct walk {
+	enum machine_fault fault;
+	unsigned level;             /* where it ended: the leaf's level, or that of the entry that stopped it */
+	pfn_t pfn;                  /* of the first base frame of the leaf */
+	unsigned rights;            /* PT_*, limited by the tables above where the format says so */
+	bool dirty;
+	paddr_t entry_at;           /* the last entry read */
+	pte_t entry;
+	unsigned reads;             /* entries read */
+	unsigned from;              /* level of the first of them */
+	pfn_t table[PTFMT_LEVELS];  /* [n]: the table of level n that was visited, or begun from */
+	uint8_t rights_above[PTFMT_LEVELS]; /* [n]: rights granted by the tables above table[n] */
+};
+
+struct walk_want {
+	vaddr_t va;
+	enum access_kind kind;
+	bool user;
+	bool set_ad;     /* false: look without leaving a trace */
+	bool software_ad;/* clear accessed or dirty bits fault instead of being set */
+};
+
+pt_inline enum machine_fault walk_refusal(unsigned rights, const struct walk_want *w)
+{
+	if (w->user && !(rights & PT_USER))
+		return MACHINE_FAULT_PRIVILEGE;
+	if (w->kind == ACCESS_STORE && !(rights & PT_WRITE))
+		return MACHINE_FAULT_WRITE;
+	if (w->kind == ACCESS_FETCH && !(rights & PT_EXEC))
+		return MACHINE_FAULT_EXEC;
+	if (w->kind == ACCESS_LOAD && !(rights & PT_READ))
+		return MACHINE_FAULT_READ;
+	return MACHINE_FAULT_NONE;
+}
+
+/* Sets the bits of the entry a use of it leaves behind.  => the fault when software must do it. */
+pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w,
+				       bool leaf)
+{
+	uint64_t want = f->accessed | (leaf && w->kind == ACCESS_STORE ? f->dirty : 0);
+	if ((r->entry.v & want) == want || !w->set_ad || (!leaf && f->leaf_by_rights))
+		return MACHINE_FAULT_NONE;
+	if (w->software_ad || !f->ad_by_hardware)
+		return r->entry.v & f->accessed ? MACHINE_FAULT_DIRTY : MACHINE_FAULT_ACCESSED;
+	r->entry.v |= want;
+	physmem_store(mem, r->entry_at, r->entry.v, f->entry_bytes);
+	return MACHINE_FAULT_NONE;
+}
+
+/* The leaf at r->entry is reached: is this access allowed, and what does it leave behind? */
+pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w, unsigned rights)
+{
+	uint64_t pages = ptfmt_level_pages(f, r->level);
+	uint64_t own = ptfmt_rights(f, r->entry);
+	r->rights = f->rights_on_tables ? own & (rights | PT_GLOBAL) : own;
+	r->pfn = pfn(ptfmt_pfn(f, r->entry).v & ~(pages - 1));
+	if (r->pfn.v + pages > mem->frames) {
+		r->fault = MACHINE_FAULT_BADFRAME;
+		return;
+	}
+	r->fault = walk_refusal(r->rights, w);
+	if (r->fault == MACHINE_FAULT_NONE)
+		r->fault = walk_mark(f, mem, r, w, true);
+	r->dirty = r->entry.v & f->dirty;
+}
+
+/* Walks down from a table of the given level, whose rights so far are given too.
+ * => w->va is canonical. */
+pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
+			 const struct walk_want *w, struct walk *r)
+{
+	r->reads = 0;
+	r->from = level;
+	for (;; level--) {
+		paddr_t at = paddr((table.v << f->page_shift) + ptfmt_index(f, w->va, level) * f->entry_bytes);
+		r->level = level;
+		r->table[level] = table;
+		r->rights_above[level] = (uint8_t)rights;
+		if (at.v + f->entry_bytes > physmem_bytes(mem)) {
+			r->fault = MACHINE_FAULT_BADFRAME;
+			return;
+		}
+		r->entry_at = at;
+		r->entry = pte(physmem_load(mem, at, f->entry_bytes));
+		r->reads++;
+		if (!ptfmt_valid(f, r->entry)) {
+			r->fault = MACHINE_FAULT_NOT_PRESENT;
+			return;
+		}
+		bool leaf = ptfmt_is_leaf(f, r->entry, level);
+		if (ptfmt_reserved(f, r->entry, level, leaf) || (!leaf && level == 0)) {
+			r->fault = MACHINE_FAULT_RESERVED;
+			return;
+		}
+		if (leaf) {
+			walk_leaf(f, mem, r, w, rights);
+			return;
+		}
+		r->fault = walk_mark(f, mem, r, w, false);
+		if (r->fault != MACHINE_FAULT_NONE)
+			return;
+		if (f->rights_on_tables)
+			rights &= ptfmt_rights(f, r->entry);
+		table = ptfmt_pfn(f, r->entry);
+	}
+}
+
+/* The instance for a format, chosen once: walks from a table at a level. */
+typedef void (*walk_fn)(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
+			const struct walk_want *w, struct walk *r);
+walk_fn walk_instance(const struct ptfmt *f);
+
+/* A whole walk from a root, leaving no trace unless w says so; checks the address first. */
+void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, const struct walk_want *w, struct walk *r);
