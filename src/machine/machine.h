@@ -85,6 +85,8 @@ uint64_t machine_now(const struct machine *m);
 struct physmem *machine_physmem(struct machine *m);
 const struct ptfmt *machine_format(const struct machine *m);
 unsigned machine_n_cpus(const struct machine *m);
+const struct cpu_model *machine_cpu_model(const struct machine *m);
+bool machine_software_ad(const struct machine *m); /* accessed and dirty bits are left to software */
 
 /* Counts since creation, all CPUs together. */
 struct machine_counts {

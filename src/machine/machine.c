@@ -1,0 +1,385 @@
+/* machine.c - building a machine, running references on it, and what it tells about frames.
+ *
+ * The inner loop is the reason this room exists.  It does for each reference what a TLB hit does, and nothing else: compare one
+ * word, store the time.  Kinds are counted afterwards for the whole batch.  Anything unusual leaves the loop for
+ * mmu_reference(), which does one reference completely, and the loop goes on.
+ *
+ * Rejected: searching the ways of the set on every reference (as slow again, and with full associativity hopeless); keeping
+ * lists by recency in the TLB or among frames (a hit would be several stores); a callback on faults (the arrow would point up). */
+#include "machine.h"
+#include "../base/mem.h"
+#include "mmu.h"
+#include <stdlib.h>
+
+const char *machine_fault_text(enum machine_fault f)
+{
+	static const char *const text[] = {
+		"none",
+#define X(name, word, text) word,
+		MACHINE_FAULT_LIST(X)
+#undef X
+	};
+	return f < MACHINE_FAULT_KINDS ? text[f] : "unknown";
+}
+
+static enum pw_err cpu_init(struct machine *m, struct cpu *c, uint64_t seed, struct pw_why *why)
+{
+	mmu_quick_clear(c);
+	c->user = true;
+	for (unsigned level = 1; level < m->format.levels; level++) {
+		struct pwc *p = &c->pwc[level];
+		p->n = m->model.pwc_entries[level];
+		p->slot = p->n ? mem_zalloc(p->n, sizeof *p->slot) : NULL;
+		if (p->n && !p->slot)
+			return pw_fail(why, PW_NOMEM, "no memory for a page-walk cache");
+	}
+	return tlb_bank_init(&c->tlb, &m->model, &m->format, seed, why);
+}
+
+static enum pw_err machine_fill(struct machine *m, struct pw_why *why)
+{
+	const struct machine_config *c = &m->config;
+	m->cpu = mem_zalloc(c->n_cpus, sizeof *m->cpu);
+	m->frame = mem_reserve(c->frames * sizeof *m->frame);
+	m->log = mem_reserve(c->frames * sizeof *m->log);
+	m->touched = mem_reserve(c->frames * sizeof *m->touched);
+	if (!m->cpu || !m->frame || !m->log || !m->touched ||
+	    physmem_init(&m->mem, c->frames, m->format.page_shift) != PW_OK)
+		return pw_fail(why, PW_NOMEM, "no host memory for a machine of %llu frames", (unsigned long long)c->frames);
+	uint64_t seed = c->seed;
+	for (unsigned i = 0; i < c->n_cpus; i++) {
+		enum pw_err err = cpu_init(m, &m->cpu[i], splitmix64(&seed), why);
+		if (err != PW_OK)
+			return err;
+	}
+	return PW_OK;
+}
+
+enum pw_err machine_create(const struct machine_config *c, struct machine **ret, struct pw_why *why)
+{
+	*ret = NULL;
+	if (c->frames == 0 || c->n_cpus == 0 || c->n_cpus > 64)
+		return pw_fail(why, PW_INVALID, "a machine needs frames, and 1 to 64 CPUs");
+	if (c->frames > 1ull << (c->format->pa_bits - c->format->page_shift))
+		return pw_fail(why, PW_INVALID, "%s addresses at most 2^%u bytes of physical memory", c->format->name,
+			       c->format->pa_bits);
+	struct machine *m = mem_zalloc(1, sizeof *m);
+	if (!m)
+		return pw_fail(why, PW_NOMEM, "no host memory for a machine");
+	m->config = *c;
+	m->format = *c->format;
+	m->model = *c->cpu;
+	m->config.format = &m->format;
+	m->config.cpu = &m->model;
+	m->walk = walk_instance(&m->format);
+	m->keep = ~(((1ull << m->format.page_shift) - 1) << REF_KIND_BITS);
+	enum pw_err err = machine_fill(m, why);
+	if (err != PW_OK) {
+		machine_destroy(m);
+		return err;
+	}
+	*ret = m;
+	return PW_OK;
+}
+
+void machine_destroy(struct machine *m)
+{
+	if (!m)
+		return;
+	for (unsigned i = 0; m->cpu && i < m->config.n_cpus; i++) {
+		tlb_bank_fini(&m->cpu[i].tlb);
+		for (unsigned level = 0; level < PTFMT_LEVELS; level++)
+			mem_free(m->cpu[i].pwc[level].slot);
+	}
+	physmem_fini(&m->mem);
+	if (m->frame)
+		mem_unreserve(m->frame, m->config.frames * sizeof *m->frame);
+	if (m->log)
+		mem_unreserve(m->log, m->config.frames * sizeof *m->log);
+	if (m->touched)
+		mem_unreserve(m->touched, m->config.frames * sizeof *m->touched);
+	mem_free(m->cpu);
+	mem_free(m);
+}
+
+/* ---- running ---- */
+
+/* How many of refs[0 .. n) are quick hits before the first that is not; each is stamped with its time. */
+static inline uint64_t run_quick(const struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
+{
+	const uint64_t keep = m->keep;
+	const unsigned shift = m->format.page_shift + REF_KIND_BITS;
+	uint64_t *const stamp = c->tlb.stamp;
+	uint64_t i = 0;
+	for (; i < n; i++) {
+		uint64_t word = refs[i].word;
+		uint64_t quick = c->quick[(word >> shift ^ word << (QUICK_BITS - 2)) & ((1 << QUICK_BITS) - 1)];
+		if ((quick ^ word) & keep)
+			break;
+		stamp[(quick & ~keep) >> REF_KIND_BITS] = now + i;
+	}
+	return i;
+}
+
+__attribute__((optimize("O3"))) static void count_kinds(struct machine *m, const ref_t *refs, uint64_t n)
+{
+	uint64_t stores = 0, fetches = 0;
+	for (uint64_t i = 0; i < n; i++) {
+		stores += refs[i].word & 1;
+		fetches += refs[i].word >> 1 & 1;
+	}
+	m->counts.references[ACCESS_LOAD] += n - stores - fetches;
+	m->counts.references[ACCESS_STORE] += stores;
+	m->counts.references[ACCESS_FETCH] += fetches;
+}
+
+struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n)
+{
+	struct cpu *c = &m->cpu[cpu];
+	struct machine_stop stop = { .why = MACHINE_DONE };
+	const uint64_t begin = m->now + 1;
+	uint64_t i = 0;
+	while ((i += run_quick(m, c, refs + i, n - i, begin + i)) < n) {
+		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, NULL);
+		if (fault != MACHINE_FAULT_NONE) {
+			stop = (struct machine_stop){ .why = MACHINE_FAULTED, .va = ref_va(refs[i]),
+						      .kind = ref_kind(refs[i]), .fault = fault };
+			break;
+		}
+		i++;
+	}
+	stop.done = i;
+	m->now += i;
+	count_kinds(m, refs, i);
+	return stop;
+}
+
+/* One reference for each page the bytes lie on; here (at most) the bytes of one page. */
+static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes,
+					uint64_t n)
+{
+	struct tlb_entry e;
+	enum machine_fault fault = mmu_reference(m, &m->cpu[cpu], va, kind, m->now + 1, &e);
+	if (fault != MACHINE_FAULT_NONE)
+		return (struct machine_stop){ .why = MACHINE_FAULTED, .va = va, .kind = kind, .fault = fault };
+	m->now++;
+	m->counts.references[kind]++;
+	uint64_t page = 1ull << ptfmt_level_shift(&m->format, e.level);
+	uint8_t *at = (uint8_t *)physmem_frame(&m->mem, e.pfn) + (va.v & (page - 1));
+	if (kind == ACCESS_STORE)
+		memcpy(at, bytes, n);
+	else
+		memcpy(bytes, at, n);
+	return (struct machine_stop){ .why = MACHINE_DONE, .done = n };
+}
+
+static struct machine_stop move(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, uint8_t *bytes, uint64_t n)
+{
+	uint64_t page = 1ull << m->format.page_shift, done = 0;
+	while (done < n) {
+		vaddr_t at = vaddr_add(va, done);
+		uint64_t part = page - (at.v & (page - 1));
+		if (part > n - done)
+			part = n - done;
+		struct machine_stop stop = move_in_page(m, cpu, at, kind, bytes + done, part);
+		if (stop.why == MACHINE_FAULTED) {
+			stop.done = done;
+			return stop;
+		}
+		done += part;
+	}
+	return (struct machine_stop){ .why = MACHINE_DONE, .done = n };
+}
+
+struct machine_stop machine_read(struct machine *m, unsigned cpu, vaddr_t va, void *bytes, uint64_t n)
+{
+	return move(m, cpu, va, ACCESS_LOAD, bytes, n);
+}
+
+struct machine_stop machine_write(struct machine *m, unsigned cpu, vaddr_t va, const void *bytes, uint64_t n)
+{
+	return move(m, cpu, va, ACCESS_STORE, (uint8_t *)bytes, n); /* a store only reads them */
+}
+
+/* ---- registers and flushes ---- */
+
+static void flush_cpu(struct machine *m, struct cpu *c, const uint16_t *asid)
+{
+	struct tlb_bank *b = &c->tlb;
+	for (uint32_t slot = 0; slot < b->n_slots; slot++)
+		if (b->tag[slot] && (!asid || (uint16_t)(b->tag[slot] >> 3) == *asid))
+			mmu_retire(m, c, slot);
+	mmu_pwc_flush(c, asid);
+	m->counts.flushes++;
+}
+
+void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t asid)
+{
+	struct cpu *c = &m->cpu[cpu];
+	if (c->has_space && c->root.v == root.v && c->asid == asid)
+		return;
+	m->counts.context_switches += c->has_space;
+	if (m->model.asid_bits == 0 && c->has_space)
+		flush_cpu(m, c, &c->asid);
+	c->root = root;
+	c->asid = asid;
+	c->has_space = true;
+	mmu_quick_clear(c);
+}
+
+void machine_set_supervisor(struct machine *m, unsigned cpu, bool on)
+{
+	m->cpu[cpu].user = !on;
+	mmu_quick_clear(&m->cpu[cpu]);
+}
+
+/* Every array is probed for every page size in use: cheap for short ranges, and long ones look at each slot once instead. */
+static void flush_page(struct machine *m, struct cpu *c, uint16_t asid, vaddr_t va)
+{
+	struct tlb_bank *b = &c->tlb;
+	for (unsigned used = b->levels_used; used; used &= used - 1)
+		for (unsigned i = 0; i < b->n_arrays; i++) {
+			uint32_t slot = tlb_probe(b, &b->array[i], va, asid, (unsigned)__builtin_ctz(used));
+			if (slot != TLB_SLOT_NONE)
+				mmu_retire(m, c, slot);
+		}
+}
+
+static void flush_slots(struct machine *m, struct cpu *c, uint16_t asid, struct vpn_range r)
+{
+	struct tlb_bank *b = &c->tlb;
+	for (uint32_t slot = 0; slot < b->n_slots; slot++) {
+		if (b->tag[slot] == 0 || (uint16_t)(b->tag[slot] >> 3) != asid)
+			continue;
+		unsigned level = (unsigned)(b->tag[slot] & 7) - 1;
+		unsigned up = b->level_shift[level] - m->format.page_shift;
+		uint64_t first = b->tag[slot] >> 19 << up, end = first + (1ull << up);
+		uint64_t mask = (1ull << (64 - 19 + up)) - 1; /* tags keep the low bits of page numbers */
+		uint64_t from = r.first.v & mask;
+		if (up > 18 || (first < from + r.count && end > from))
+			mmu_retire(m, c, slot);
+	}
+}
+
+void machine_flush_range(struct machine *m, uint16_t asid, struct vpn_range r)
+{
+	for (unsigned i = 0; i < m->config.n_cpus; i++) {
+		struct cpu *c = &m->cpu[i];
+		if (r.count <= 32)
+			for (uint64_t n = 0; n < r.count; n++)
+				flush_page(m, c, asid, vpn_addr(vpn_add(r.first, n), m->format.page_shift));
+		else
+			flush_slots(m, c, asid, r);
+		mmu_pwc_flush(c, &asid);
+	}
+	m->counts.flushes++;
+}
+
+void machine_flush_asid(struct machine *m, uint16_t asid)
+{
+	for (unsigned i = 0; i < m->config.n_cpus; i++)
+		flush_cpu(m, &m->cpu[i], &asid);
+}
+
+void machine_flush_all(struct machine *m)
+{
+	for (unsigned i = 0; i < m->config.n_cpus; i++)
+		flush_cpu(m, &m->cpu[i], NULL);
+}
+
+/* ---- what frames were used for ---- */
+
+uint64_t machine_frame_last_use(struct machine *m, pfn_t f)
+{
+	mmu_settle(m);
+	return m->frame[f.v].last_use;
+}
+
+uint64_t machine_frame_take_walks(struct machine *m, pfn_t f)
+{
+	uint64_t walks = m->frame[f.v].walks;
+	if (walks)
+		m->frame[f.v].walks = 0;
+	return walks;
+}
+
+struct touch {
+	uint64_t when, frame;
+};
+
+static int touch_order(const void *a, const void *b)
+{
+	const struct touch *x = a, *y = b;
+	return x->when < y->when ? -1 : x->when > y->when;
+}
+
+/* Few frames were touched since the last drain when memory is short, so insertion comes first; the log itself is the scratch
+ * space of neither: sorting reads times through the frames. */
+static void sort_touched(struct machine *m, uint64_t n)
+{
+	for (uint64_t i = 1; i < n; i++) {
+		pfn_t f = m->touched[i];
+		uint64_t when = m->frame[f.v].last_use, j = i;
+		for (; j > 0 && m->frame[m->touched[j - 1].v].last_use > when; j--)
+			m->touched[j] = m->touched[j - 1];
+		m->touched[j] = f;
+	}
+}
+
+static bool sort_many(struct machine *m, uint64_t n)
+{
+	struct touch *t = mem_zalloc(n, sizeof *t);
+	if (!t)
+		return false;
+	for (uint64_t i = 0; i < n; i++)
+		t[i] = (struct touch){ m->frame[m->touched[i].v].last_use, m->touched[i].v };
+	qsort(t, n, sizeof *t, touch_order);
+	for (uint64_t i = 0; i < n; i++)
+		m->touched[i] = pfn(t[i].frame);
+	mem_free(t);
+	return true;
+}
+
+uint64_t machine_touched(struct machine *m, const pfn_t **ret)
+{
+	mmu_settle(m);
+	uint64_t n = m->log_n;
+	for (uint64_t i = 0; i < n; i++) {
+		m->touched[i] = pfn(m->log[i]);
+		m->frame[m->log[i]].logged = 0;
+	}
+	m->log_n = 0;
+	m->drained = m->now;
+	if (n <= 64 || !sort_many(m, n))
+		sort_touched(m, n);
+	*ret = m->touched;
+	return n;
+}
+
+uint64_t machine_now(const struct machine *m) { return m->now; }
+struct physmem *machine_physmem(struct machine *m) { return &m->mem; }
+const struct ptfmt *machine_format(const struct machine *m) { return &m->format; }
+unsigned machine_n_cpus(const struct machine *m) { return m->config.n_cpus; }
+unsigned machine_n_tlbs(const struct machine *m) { return m->cpu[0].tlb.n_groups; }
+const struct cpu_model *machine_cpu_model(const struct machine *m) { return &m->model; }
+bool machine_software_ad(const struct machine *m) { return m->model.software_ad || !m->format.ad_by_hardware; }
+
+void machine_counts(const struct machine *m, struct machine_counts *ret)
+{
+	*ret = m->counts;
+}
+
+struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i)
+{
+	const struct tlb_group *first = &m->cpu[0].tlb.group[i];
+	struct tlb_counts t = { .name = first->name };
+	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++)
+		if (first->first_for >> kind & 1)
+			t.accesses += m->counts.references[kind];
+	for (unsigned n = 0; n < m->config.n_cpus; n++) {
+		t.accesses += m->cpu[n].tlb.group[i].accesses;
+		t.misses += m->cpu[n].tlb.group[i].misses;
+	}
+	t.hits = t.accesses - t.misses;
+	return t;
+}

@@ -1,0 +1,81 @@
+/* mmu.h - one CPU's memory management unit, and the machine around it.  Private to the machine room.
+ *
+ * A reference first meets the quick index, a direct-mapped table from (page, kind of access) to the first-rank TLB slot that
+ * holds the page with every right this kind needs:
+ *
+ *      reference   | virtual page number              | offset  | kind |
+ *      quick word  | virtual page number              | slot    | kind |      equal but for the offset: a hit
+ *
+ * A match means the reference hits the first TLB level and changes nothing but the time of last use, so it is one comparison
+ * and one store.  Whatever is rare (a first store to a clean page, a right that is missing, a page seldom used) has no quick
+ * word and takes mmu_reference(), the whole story.  The index is only ever a subset of the truth in the bank.
+ *
+ * Invariants:
+ *  1. A quick word names a used first-rank slot whose entry covers its page and grants its kind (for stores: is dirty).
+ *  2. frame_use.last_use of a frame is exact once mmu_settle() has run; in between, newer times wait in first-rank stamps. */
+#pragma once
+#include "tlb_bank.h"
+#include "walk.h"
+
+#define QUICK_BITS 10
+#define QUICK_NONE UINT64_MAX /* kind 3 does not exist */
+
+struct pwc_slot {
+	uint64_t tag;     /* prefix of the address << 16 | asid, plus one; 0: empty */
+	uint64_t stamp;
+	pfn_t table;      /* that the cached entry points to */
+	uint8_t rights;   /* granted by everything above that table */
+};
+struct pwc {
+	struct pwc_slot *slot;
+	unsigned n, last;
+};
+
+struct cpu {
+	uint64_t quick[1 << QUICK_BITS];
+	struct tlb_bank tlb;
+	struct pwc pwc[PTFMT_LEVELS];
+	pfn_t root;
+	uint16_t asid;
+	bool user, has_space;
+};
+
+struct frame_use {
+	uint64_t last_use;
+	uint32_t walks;
+	uint32_t logged;
+};
+
+struct machine {
+	struct machine_config config;
+	struct ptfmt format;
+	struct cpu_model model;
+	walk_fn walk;
+	struct physmem mem;
+	struct cpu *cpu;
+	struct machine_counts counts;
+	uint64_t now;            /* references done */
+	uint64_t keep;           /* the bits of a reference that the quick index compares */
+	struct frame_use *frame;
+	uint64_t settled;        /* time at which first-rank stamps were last written to frames */
+	uint64_t *log;           /* frames touched since the last drain, not in order */
+	uint64_t log_n;
+	uint64_t drained;        /* time of the last drain */
+	pfn_t *touched;          /* the last drain, sorted */
+};
+
+static inline uint64_t quick_index(const struct machine *m, uint64_t word)
+{
+	return (word >> (m->format.page_shift + REF_KIND_BITS) ^ word << (QUICK_BITS - 2)) & ((1 << QUICK_BITS) - 1);
+}
+
+/* The whole story of one reference: translate, fill, count, remember.  now is the time of this reference.
+ * => on a fault nothing is counted but the fault; else *ret (may be NULL) is the translation. */
+enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
+				 struct tlb_entry *ret);
+/* Frames learn the times that wait in the stamps of first-rank slots. */
+void mmu_settle(struct machine *m);
+/* An entry goes: its time is kept, its quick words vanish. */
+void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot);
+void mmu_quick_clear(struct cpu *c);
+void mmu_pwc_flush(struct cpu *c, const uint16_t *asid); /* NULL: all */
