@@ -1,0 +1,700 @@
+/* pmap_machine.c - address spaces of the simulated machine: page tables in its memory.
+ *
+ * A space is a root table and what hangs below it.  Tables are frames the kernel lends (env.table_alloc) and gets back the moment
+ * their last entry goes, so page tables compete for memory like everything else.  What the hardware does not know is kept per
+ * frame: for a page, who maps it (the reverse map, one mapping inline and more in a pool) and the bits of mappings that are
+ * gone; for a table, how many of its entries are in use.
+ *
+ * Invariants:
+ *  1. A valid leaf in a table <=> an element of the reverse map of its frame.
+ *  2. The count of a table is its number of valid entries; only a root may have none.
+ *  3. No TLB holds what the tables do not: every change that takes a right away flushes before it returns.
+ *  4. An ASID names one space at a time; when they run out all are taken back at once (the scheme of Linux on Arm).
+ *
+ * Taking referenced away flushes nothing: as on x86, a translation that stays cached hides later uses until it leaves.
+ * Taking modified away flushes, because a missed store would lose data. */
+#include "../base/mem.h"
+#include "../machine/machine.h"
+#include "../machine/walk.h"
+#include "pmap.h"
+#include <string.h>
+
+#define CPUS_MAX 64
+
+struct space {
+	struct pmap base;
+	pfn_t root;
+	uint64_t n_tables;      /* frames, the root's included */
+	uint64_t resident;      /* base pages mapped */
+	uint64_t generation;
+	uint32_t id;
+	uint16_t asid;
+};
+
+/* One mapping of a frame.  where is vpn << 12 | level << 4 | bits of the frame (first element only). */
+struct mapper {
+	uint64_t where;
+	uint32_t space;  /* id; 0: none */
+	uint32_t next;   /* index into the pool; 0: none */
+};
+
+struct machine_sys {
+	struct pmap_sys base;
+	struct machine *m;
+	const struct ptfmt *f;
+	struct physmem *mem;
+	struct mapper *frame;   /* per frame; of a table: where = entries in use */
+	struct space **space;   /* by id */
+	uint32_t n_spaces, spaces_cap;
+	struct mapper *pool;
+	uint32_t pool_n, pool_cap, pool_free;
+	struct space *active[CPUS_MAX];
+	uint64_t generation;
+	uint32_t next_asid, n_asids;
+};
+
+static struct machine_sys *sys_of(struct pmap_sys *s) { return (struct machine_sys *)s; }
+static struct space *space_of(struct pmap *p) { return (struct space *)p; }
+static struct machine_sys *space_sys(const struct space *s) { return (struct machine_sys *)s->base.sys; }
+
+static uint64_t where_make(vpn_t n, unsigned level) { return n.v << 12 | level << 4; }
+static vpn_t where_vpn(uint64_t where) { return vpn((uint64_t)((int64_t)where >> 12)); }
+static unsigned where_level(uint64_t where) { return where >> 4 & 15; }
+static vaddr_t page_va(const struct machine_sys *s, vpn_t n) { return vpn_addr(n, s->f->page_shift); }
+
+/* ---- entries in memory ---- */
+
+static paddr_t entry_at(const struct machine_sys *s, pfn_t table, unsigned level, vaddr_t va)
+{
+	return paddr_add(pfn_addr(table, s->f->page_shift), ptfmt_index(s->f, va, level) * s->f->entry_bytes);
+}
+
+static pte_t entry_load(const struct machine_sys *s, paddr_t at)
+{
+	return pte(physmem_load(s->mem, at, s->f->entry_bytes));
+}
+
+static void entry_store(const struct machine_sys *s, paddr_t at, pte_t e)
+{
+	physmem_store(s->mem, at, e.v, s->f->entry_bytes);
+}
+
+static unsigned rights_of_prot(const struct pmap_mapping *m)
+{
+	unsigned r = m->global ? PT_GLOBAL : 0;
+	r |= m->prot & PMAP_READ ? PT_READ : 0;
+	r |= m->prot & PMAP_WRITE ? PT_WRITE | PT_READ : 0; /* no format has pages that can only be written */
+	r |= m->prot & PMAP_EXEC ? PT_EXEC : 0;
+	r |= m->prot & PMAP_USER ? PT_USER : 0;
+	return r;
+}
+
+static unsigned prot_of_rights(unsigned r)
+{
+	return (r & PT_READ ? PMAP_READ : 0) | (r & PT_WRITE ? PMAP_WRITE : 0) | (r & PT_EXEC ? PMAP_EXEC : 0) |
+	       (r & PT_USER ? PMAP_USER : 0);
+}
+
+static unsigned entry_bits(const struct machine_sys *s, pte_t e)
+{
+	return (e.v & s->f->accessed ? PMAP_REFERENCED : 0) | (e.v & s->f->dirty ? PMAP_MODIFIED : 0);
+}
+
+/* ---- the reverse map ---- */
+
+static struct mapper *pool_take(struct machine_sys *s, uint32_t *ret_index)
+{
+	if (s->pool_free) {
+		*ret_index = s->pool_free;
+		s->pool_free = s->pool[s->pool_free].next;
+		return &s->pool[*ret_index];
+	}
+	if (s->pool_n == s->pool_cap) {
+		uint32_t cap = s->pool_cap ? s->pool_cap * 2 : 64;
+		struct mapper *grown = mem_realloc(s->pool, cap, sizeof *grown);
+		if (!grown)
+			return NULL;
+		s->pool = grown;
+		s->pool_cap = cap;
+		s->pool_n += s->pool_n == 0; /* index 0 means none */
+	}
+	*ret_index = s->pool_n++;
+	return &s->pool[*ret_index];
+}
+
+static bool mapper_add(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
+{
+	struct mapper *first = &s->frame[f.v];
+	if (first->space == 0) {
+		*first = (struct mapper){ where_make(n, level) | (first->where & 15), p->id, 0 };
+		return true;
+	}
+	uint32_t index;
+	struct mapper *more = pool_take(s, &index);
+	if (!more)
+		return false;
+	*more = (struct mapper){ where_make(n, level), p->id, first->next };
+	first->next = index;
+	return true;
+}
+
+static void pool_give(struct machine_sys *s, uint32_t index)
+{
+	s->pool[index] = (struct mapper){ .next = s->pool_free };
+	s->pool_free = index;
+}
+
+static void mapper_drop(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
+{
+	struct mapper *first = &s->frame[f.v];
+	uint64_t bits = first->where & 15, want = where_make(n, level);
+	if (first->space == p->id && (first->where & ~15ull) == want) {
+		uint32_t next = first->next;
+		*first = next ? s->pool[next] : (struct mapper){ 0 };
+		first->where |= bits;
+		if (next)
+			pool_give(s, next);
+		return;
+	}
+	for (uint32_t *link = &first->next; *link; link = &s->pool[*link].next)
+		if (s->pool[*link].space == p->id && s->pool[*link].where == want) {
+			uint32_t index = *link;
+			*link = s->pool[index].next;
+			pool_give(s, index);
+			return;
+		}
+}
+
+/* ---- tables ---- */
+
+static uint64_t root_frames(const struct machine_sys *s)
+{
+	uint64_t bytes = (1ull << s->f->index_bits[s->f->levels - 1]) * s->f->entry_bytes;
+	uint64_t page = 1ull << s->f->page_shift;
+	return (bytes + page - 1) / page;
+}
+
+static enum pw_err table_take(struct machine_sys *s, struct space *p, uint64_t n, pfn_t *ret)
+{
+	enum pw_err err = s->base.env.table_alloc(s->base.env.ctx, &p->base, n, ret);
+	if (err != PW_OK)
+		return err;
+	p->n_tables += n;
+	for (uint64_t i = 0; i < n; i++)
+		s->frame[ret->v + i] = (struct mapper){ 0 };
+	return PW_OK;
+}
+
+static void table_give(struct machine_sys *s, struct space *p, pfn_t first, uint64_t n)
+{
+	p->n_tables -= n;
+	for (uint64_t i = 0; i < n; i++)
+		s->frame[first.v + i] = (struct mapper){ 0 };
+	s->base.env.table_free(s->base.env.ctx, &p->base, first, n);
+}
+
+static void flush(struct space *p, struct vpn_range r)
+{
+	struct machine_sys *s = space_sys(p);
+	if (p->generation == s->generation)
+		machine_flush_range(s->m, p->asid, r);
+}
+
+/* A leaf goes: its bits are kept with the frame, its mapping leaves the reverse map.  => the caller flushes and counts. */
+static void leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t e, vpn_t n, unsigned level)
+{
+	pfn_t f = ptfmt_pfn(s->f, e);
+	f.v &= ~(ptfmt_level_pages(s->f, level) - 1);
+	mapper_drop(s, f, p, n, level);
+	s->frame[f.v].where |= entry_bits(s, e);
+	p->resident -= ptfmt_level_pages(s->f, level);
+	entry_store(s, at, pte(0));
+}
+
+struct sweep {
+	struct machine_sys *s;
+	struct space *p;
+	struct vpn_range r;
+	bool remove;
+	unsigned rights; /* not remove: what stays allowed */
+};
+
+static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, vpn_t n, unsigned level)
+{
+	struct machine_sys *s = w->s;
+	if (w->remove) {
+		leaf_clear(s, w->p, at, e, n, level);
+		s->frame[table.v].where--;
+		return;
+	}
+	unsigned now = ptfmt_rights(s->f, e), keep = now & (w->rights | PT_GLOBAL);
+	if (keep == now)
+		return;
+	pfn_t f = ptfmt_pfn(s->f, e);
+	pte_t less = ptfmt_make_leaf(s->f, level, f, keep);
+	less.v |= e.v & (s->f->accessed | s->f->dirty);
+	if (s->f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC))) {
+		leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
+		s->frame[table.v].where--;
+		return;
+	}
+	entry_store(s, at, less);
+}
+
+/* Visits the leaves of one table inside the range, and gives back tables that became empty. */
+static void table_sweep(const struct sweep *w, pfn_t table, unsigned level, vpn_t base)
+{
+	struct machine_sys *s = w->s;
+	uint64_t pages = ptfmt_level_pages(s->f, level), entries = 1ull << s->f->index_bits[level];
+	uint64_t first = w->r.first.v > base.v ? (w->r.first.v - base.v) / pages : 0;
+	uint64_t last = (vpn_range_end(w->r) - 1 - base.v) / pages;
+	for (uint64_t i = first; i <= last && i < entries; i++) {
+		paddr_t at = paddr_add(pfn_addr(table, s->f->page_shift), i * s->f->entry_bytes);
+		pte_t e = entry_load(s, at);
+		if (!ptfmt_valid(s->f, e))
+			continue;
+		vpn_t n = vpn_add(base, i * pages);
+		if (ptfmt_is_leaf(s->f, e, level)) {
+			leaf_sweep(w, table, at, e, n, level);
+			continue;
+		}
+		pfn_t below = ptfmt_pfn(s->f, e);
+		table_sweep(w, below, level - 1, n);
+		if (s->frame[below.v].where == 0) {
+			entry_store(s, at, pte(0));
+			s->frame[table.v].where--;
+			table_give(s, w->p, below, 1);
+		}
+	}
+}
+
+/* Sign-extended addresses: the upper half of the tables maps the top of the address space, so a range lies in one half. */
+static void sweep(struct space *p, struct vpn_range r, bool remove, unsigned rights)
+{
+	struct machine_sys *s = space_sys(p);
+	if (r.count == 0)
+		return;
+	const struct sweep w = { .s = s, .p = p, .r = r, .remove = remove, .rights = rights };
+	unsigned top = s->f->levels - 1u;
+	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
+	vpn_t base = vpn(r.first.v & ~(span - 1));
+	table_sweep(&w, p->root, top, base);
+	flush(p, r);
+}
+
+/* ---- entering ---- */
+
+struct path {
+	pfn_t table[PTFMT_LEVELS];
+	unsigned lowest;   /* the lowest level reached */
+	unsigned built;    /* tables this call has made, all below each other */
+};
+
+static void path_undo(struct machine_sys *s, struct space *p, struct path *path, vaddr_t va)
+{
+	for (unsigned level = path->lowest; path->built > 0; level++, path->built--) {
+		entry_store(s, entry_at(s, path->table[level + 1], level + 1, va), pte(0));
+		s->frame[path->table[level + 1].v].where--;
+		table_give(s, p, path->table[level], 1);
+	}
+}
+
+/* Goes down to a level, making the tables that are missing; a larger leaf in the way is forgotten. */
+static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va, unsigned to, struct path *path)
+{
+	unsigned level = s->f->levels - 1u;
+	*path = (struct path){ .lowest = level };
+	path->table[level] = p->root;
+	for (; level > to; level--) {
+		paddr_t at = entry_at(s, path->table[level], level, va);
+		pte_t e = entry_load(s, at);
+		if (ptfmt_valid(s->f, e) && ptfmt_is_leaf(s->f, e, level)) {
+			uint64_t pages = ptfmt_level_pages(s->f, level);
+			vpn_t n = vpn(vpn_of(va, s->f->page_shift).v & ~(pages - 1));
+			leaf_clear(s, p, at, e, n, level);
+			s->frame[path->table[level].v].where--;
+			flush(p, vpn_range(n, pages));
+			e = pte(0);
+		}
+		pfn_t below = ptfmt_pfn(s->f, e);
+		if (!ptfmt_valid(s->f, e)) {
+			enum pw_err err = table_take(s, p, 1, &below);
+			if (err != PW_OK) {
+				path_undo(s, p, path, va);
+				return err;
+			}
+			entry_store(s, at, ptfmt_make_table(s->f, below));
+			s->frame[path->table[level].v].where++;
+			path->built++;
+		}
+		path->table[level - 1] = below;
+		path->lowest = level - 1;
+	}
+	return PW_OK;
+}
+
+static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
+{
+	struct space *p = space_of(pm);
+	struct machine_sys *s = space_sys(p);
+	vaddr_t va = page_va(s, m->vpn);
+	uint64_t pages = ptfmt_level_pages(s->f, m->level);
+	if (!ptfmt_canonical(s->f, va) || !(s->f->leaf_levels >> m->level & 1) || m->vpn.v % pages || m->pfn.v % pages)
+		return PW_INVALID;
+	struct path path;
+	enum pw_err err = path_build(s, p, va, m->level, &path);
+	if (err != PW_OK)
+		return err;
+	pfn_t table = path.table[m->level];
+	paddr_t at = entry_at(s, table, m->level, va);
+	pte_t old = entry_load(s, at);
+	if (!mapper_add(s, m->pfn, p, m->vpn, m->level)) {
+		path_undo(s, p, &path, va);
+		return PW_NOMEM;
+	}
+	if (ptfmt_valid(s->f, old) && !ptfmt_is_leaf(s->f, old, m->level)) {
+		s->frame[table.v].where++; /* first, so that the sweep does not find this table empty */
+		sweep(p, vpn_range(m->vpn, pages), true, 0);
+	} else if (ptfmt_valid(s->f, old)) {
+		leaf_clear(s, p, at, old, m->vpn, m->level);
+		flush(p, vpn_range(m->vpn, pages));
+	} else {
+		s->frame[table.v].where++;
+	}
+	pte_t e = ptfmt_make_leaf(s->f, m->level, m->pfn, rights_of_prot(m));
+	e.v |= s->f->accessed | (m->cause == ACCESS_STORE ? s->f->dirty : 0);
+	entry_store(s, at, e);
+	p->resident += pages;
+	return PW_OK;
+}
+
+/* ---- the rest of the contract ---- */
+
+static void machine_remove(struct pmap *p, struct vpn_range r) { sweep(space_of(p), r, true, 0); }
+
+static void machine_protect(struct pmap *p, struct vpn_range r, unsigned prot)
+{
+	struct pmap_mapping m = { .prot = prot };
+	if ((prot & (PMAP_READ | PMAP_WRITE | PMAP_EXEC)) == 0)
+		sweep(space_of(p), r, true, 0);
+	else
+		sweep(space_of(p), r, false, rights_of_prot(&m) | PT_USER);
+}
+
+static bool look(const struct space *p, vpn_t n, struct walk *w)
+{
+	struct machine_sys *s = space_sys(p);
+	const struct walk_want want = { .va = page_va(s, n), .kind = ACCESS_LOAD };
+	walk_from_root(s->f, s->mem, p->root, &want, w);
+	return w->fault == MACHINE_FAULT_NONE || w->fault == MACHINE_FAULT_READ;
+}
+
+static bool machine_extract(struct pmap *pm, vpn_t n, struct pmap_mapping *ret)
+{
+	struct walk w;
+	if (!look(space_of(pm), n, &w))
+		return false;
+	uint64_t pages = ptfmt_level_pages(sys_of(pm->sys)->f, w.level);
+	*ret = (struct pmap_mapping){ .vpn = vpn(n.v & ~(pages - 1)), .pfn = w.pfn, .level = w.level,
+				      .prot = prot_of_rights(w.rights), .global = w.rights & PT_GLOBAL };
+	return true;
+}
+
+static void machine_update(struct pmap *p) { (void)p; /* nothing here is lazy */ }
+
+static void asid_assign(struct machine_sys *s, struct space *p);
+
+static void asid_rollover(struct machine_sys *s)
+{
+	s->generation++;
+	s->next_asid = 1;
+	machine_flush_all(s->m);
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
+		if (s->active[cpu] && s->active[cpu]->generation != s->generation) {
+			asid_assign(s, s->active[cpu]);
+			machine_load_space(s->m, cpu, s->active[cpu]->root, s->active[cpu]->asid);
+		}
+}
+
+static void asid_assign(struct machine_sys *s, struct space *p)
+{
+	if (p->generation == s->generation)
+		return;
+	if (s->n_asids > 1 && s->next_asid > s->n_asids)
+		asid_rollover(s);
+	if (p->generation == s->generation)
+		return;
+	p->asid = (uint16_t)(s->n_asids > 1 ? s->next_asid++ : 0);
+	p->generation = s->generation;
+}
+
+static void machine_activate(struct pmap *pm, unsigned cpu)
+{
+	struct space *p = space_of(pm);
+	struct machine_sys *s = space_sys(p);
+	if (s->active[cpu] == p)
+		return;
+	s->active[cpu] = p;
+	asid_assign(s, p);
+	machine_load_space(s->m, cpu, p->root, p->asid);
+}
+
+/* Calls for each mapping of a frame; visit may remove the one it is given. */
+static void each_mapper(struct machine_sys *s, pfn_t f, void (*visit)(struct space *, struct vpn_range, void *), void *ctx)
+{
+	struct mapper *first = &s->frame[f.v];
+	for (uint32_t i = first->next, next; i; i = next) {
+		next = s->pool[i].next;
+		visit(s->space[s->pool[i].space], vpn_range(where_vpn(s->pool[i].where),
+		      ptfmt_level_pages(s->f, where_level(s->pool[i].where))), ctx);
+	}
+	if (first->space)
+		visit(s->space[first->space], vpn_range(where_vpn(first->where),
+		      ptfmt_level_pages(s->f, where_level(first->where))), ctx);
+}
+
+static void protect_one(struct space *p, struct vpn_range r, void *prot)
+{
+	machine_protect(&p->base, r, *(unsigned *)prot);
+}
+
+static void machine_page_protect(struct pmap_sys *sys, pfn_t f, unsigned prot)
+{
+	each_mapper(sys_of(sys), f, protect_one, &prot);
+}
+
+struct bits {
+	unsigned mask, seen;
+	bool clear;
+};
+
+static void bits_one(struct space *p, struct vpn_range r, void *ctx)
+{
+	struct machine_sys *s = space_sys(p);
+	struct bits *b = ctx;
+	struct walk w;
+	if (!look(p, r.first, &w))
+		return;
+	unsigned here = entry_bits(s, w.entry) & b->mask;
+	b->seen |= here;
+	if (!b->clear || !here)
+		return;
+	w.entry.v &= ~(b->mask & PMAP_REFERENCED ? s->f->accessed : 0);
+	w.entry.v &= ~(b->mask & PMAP_MODIFIED ? s->f->dirty : 0);
+	entry_store(s, w.entry_at, w.entry);
+	if (here & PMAP_MODIFIED || machine_software_ad(s->m))
+		flush(p, r);
+}
+
+static unsigned page_bits(struct pmap_sys *sys, pfn_t f, unsigned mask, bool clear)
+{
+	struct machine_sys *s = sys_of(sys);
+	struct bits b = { .mask = mask, .seen = s->frame[f.v].where & mask, .clear = clear };
+	if (clear)
+		s->frame[f.v].where &= ~(uint64_t)mask;
+	each_mapper(s, f, bits_one, &b);
+	return b.seen;
+}
+
+static unsigned machine_page_test_clear(struct pmap_sys *s, pfn_t f, unsigned mask) { return page_bits(s, f, mask, true); }
+static unsigned machine_page_test(struct pmap_sys *s, pfn_t f, unsigned mask) { return page_bits(s, f, mask, false); }
+
+static void machine_forget(struct pmap *pm)
+{
+	struct space *p = space_of(pm);
+	struct machine_sys *s = space_sys(p);
+	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
+	if (s->f->sign_extended) {
+		sweep(p, vpn_range(vpn(0), span / 2), true, 0);
+		sweep(p, vpn_range(vpn((1ull << (64 - s->f->page_shift)) - span / 2), span / 2), true, 0);
+	} else {
+		sweep(p, vpn_range(vpn(0), span), true, 0);
+	}
+}
+
+static uint64_t machine_table_bytes(const struct pmap *p)
+{
+	return ((const struct space *)p)->n_tables << sys_of(p->sys)->f->page_shift;
+}
+
+static uint64_t machine_resident_pages(const struct pmap *p) { return ((const struct space *)p)->resident; }
+
+/* ---- making and unmaking ---- */
+
+static bool space_number(struct machine_sys *s, struct space *p)
+{
+	for (uint32_t id = 1; id < s->n_spaces; id++)
+		if (!s->space[id]) {
+			p->id = id;
+			s->space[id] = p;
+			return true;
+		}
+	if (s->n_spaces == s->spaces_cap) {
+		uint32_t cap = s->spaces_cap ? s->spaces_cap * 2 : 16;
+		struct space **grown = mem_realloc(s->space, cap, sizeof *grown);
+		if (!grown)
+			return false;
+		s->space = grown;
+		s->spaces_cap = cap;
+		if (s->n_spaces == 0)
+			s->space[s->n_spaces++] = NULL; /* id 0 means none */
+	}
+	p->id = s->n_spaces++;
+	s->space[p->id] = p;
+	return true;
+}
+
+static enum pw_err space_create(struct pmap_sys *sys, struct pmap **ret)
+{
+	struct machine_sys *s = sys_of(sys);
+	*ret = NULL;
+	struct space *p = mem_zalloc(1, sizeof *p);
+	if (!p)
+		return PW_NOMEM;
+	p->base.sys = sys;
+	if (!space_number(s, p)) {
+		mem_free(p);
+		return PW_NOMEM;
+	}
+	enum pw_err err = table_take(s, p, root_frames(s), &p->root);
+	if (err != PW_OK) {
+		s->space[p->id] = NULL;
+		mem_free(p);
+		return err;
+	}
+	*ret = &p->base;
+	return PW_OK;
+}
+
+static void space_unref(struct pmap *pm)
+{
+	struct space *p = space_of(pm);
+	struct machine_sys *s = space_sys(p);
+	machine_forget(pm);
+	if (p->generation == s->generation)
+		machine_flush_asid(s->m, p->asid);
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
+		if (s->active[cpu] == p)
+			s->active[cpu] = NULL;
+	table_give(s, p, p->root, root_frames(s));
+	s->space[p->id] = NULL;
+	mem_free(p);
+}
+
+static void sys_destroy(struct pmap_sys *sys)
+{
+	struct machine_sys *s = sys_of(sys);
+	mem_unreserve(s->frame, s->mem->frames * sizeof *s->frame);
+	mem_free(s->space);
+	mem_free(s->pool);
+	mem_free(s);
+}
+
+/* ---- flaws ---- */
+
+struct census {
+	struct machine_sys *s;
+	const struct space *p;
+	uint64_t leaves, tables;
+	const char *flaw;
+};
+
+static bool mapper_known(const struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
+{
+	const struct mapper *m = &s->frame[f.v];
+	uint64_t want = where_make(n, level);
+	if (m->space == p->id && (m->where & ~15ull) == want)
+		return true;
+	for (uint32_t i = m->next; i; i = s->pool[i].next)
+		if (s->pool[i].space == p->id && s->pool[i].where == want)
+			return true;
+	return false;
+}
+
+static void table_census(struct census *c, pfn_t table, unsigned level, vpn_t base)
+{
+	const struct ptfmt *f = c->s->f;
+	uint64_t used = 0, entries = 1ull << f->index_bits[level], pages = ptfmt_level_pages(f, level);
+	c->tables++;
+	for (uint64_t i = 0; i < entries; i++) {
+		pte_t e = entry_load(c->s, paddr_add(pfn_addr(table, f->page_shift), i * f->entry_bytes));
+		if (!ptfmt_valid(f, e))
+			continue;
+		used++;
+		vpn_t n = vpn_add(base, i * pages);
+		if (level == f->levels - 1u && f->sign_extended && i >= entries / 2)
+			n.v |= ~0ull << (f->va_bits - f->page_shift) & ~0ull >> f->page_shift;
+		if (!ptfmt_is_leaf(f, e, level)) {
+			table_census(c, ptfmt_pfn(f, e), level - 1, n);
+			continue;
+		}
+		c->leaves += pages;
+		pfn_t frame = pfn(ptfmt_pfn(f, e).v & ~(pages - 1));
+		if (!mapper_known(c->s, frame, c->p, vpn((uint64_t)((int64_t)(n.v << 12) >> 12)), level))
+			c->flaw = "a page-table entry is not in the reverse map of its frame";
+	}
+	if (c->s->frame[table.v].where != used)
+		c->flaw = "a page table's count of entries is wrong";
+	if (used == 0 && level < f->levels - 1u)
+		c->flaw = "an empty page table was not given back";
+}
+
+static const char *machine_pmap_flaw(const struct pmap *p)
+{
+	struct machine_sys *s = sys_of(p->sys);
+	const struct space *space = (const struct space *)p;
+	struct census c = { .s = s, .p = space };
+	table_census(&c, space->root, s->f->levels - 1u, vpn(0));
+	if (!c.flaw && c.leaves != space->resident)
+		c.flaw = "the resident pages of a space do not match its tables";
+	if (!c.flaw && c.tables + root_frames(s) - 1 != space->n_tables)
+		c.flaw = "the tables of a space are not those that were taken";
+	return c.flaw ? c.flaw : machine_flaw(s->m);
+}
+
+static const struct pmap_ops machine_ops = {
+	.name = "machine",
+	.create = space_create,
+	.unref = space_unref,
+	.enter = machine_enter,
+	.remove = machine_remove,
+	.protect = machine_protect,
+	.extract = machine_extract,
+	.update = machine_update,
+	.activate = machine_activate,
+	.page_protect = machine_page_protect,
+	.page_test_clear = machine_page_test_clear,
+	.page_test = machine_page_test,
+	.forget = machine_forget,
+	.table_bytes = machine_table_bytes,
+	.resident_pages = machine_resident_pages,
+	.flaw = machine_pmap_flaw,
+	.destroy = sys_destroy,
+};
+
+enum pw_err pmap_machine_create(struct machine *m, struct pmap_sys **ret)
+{
+	*ret = NULL;
+	struct machine_sys *s = mem_zalloc(1, sizeof *s);
+	if (!s)
+		return PW_NOMEM;
+	s->base.ops = &machine_ops;
+	s->m = m;
+	s->f = machine_format(m);
+	s->mem = machine_physmem(m);
+	s->base.page_shift = s->f->page_shift;
+	s->generation = 1;
+	s->next_asid = 1;
+	uint32_t bits = machine_cpu_model(m)->asid_bits;
+	s->n_asids = bits == 0 ? 1 : bits >= 16 ? 0xfffe : (1u << bits) - 1;
+	s->frame = mem_reserve(s->mem->frames * sizeof *s->frame);
+	if (!s->frame) {
+		mem_free(s);
+		return PW_NOMEM;
+	}
+	*ret = &s->base;
+	return PW_OK;
+}
+
+pfn_t pmap_machine_root(const struct pmap *p) { return ((const struct space *)p)->root; }
+uint16_t pmap_machine_asid(const struct pmap *p) { return ((const struct space *)p)->asid; }
