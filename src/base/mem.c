@@ -64,12 +64,18 @@ void mem_free(void *p)
 	free(p);
 }
 
+#define HUGE_FROM ((size_t)64 << 20)
+
 void *mem_reserve(size_t bytes)
 {
 	if (inject(INJECT_ALLOC))
 		return NULL;
 	void *p = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	if (bytes >= HUGE_FROM)
+		madvise(p, bytes, MADV_HUGEPAGE); /* a wish: tables touched at random would miss the host's TLB each time */
+	return p;
 }
 
 void mem_unreserve(void *p, size_t bytes)

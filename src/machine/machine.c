@@ -26,13 +26,9 @@ static enum pw_err cpu_init(struct machine *m, struct cpu *c, uint64_t seed, str
 {
 	mmu_quick_clear(c);
 	c->user = true;
-	for (unsigned level = 1; level < m->format.levels; level++) {
-		struct pwc *p = &c->pwc[level];
-		p->n = m->model.pwc_entries[level];
-		p->slot = p->n ? mem_zalloc(p->n, sizeof *p->slot) : NULL;
-		if (p->n && !p->slot)
+	for (unsigned level = 1; level < m->format.levels; level++)
+		if (pwc_init(&c->pwc[level], m->model.pwc_entries[level]) != PW_OK)
 			return pw_fail(why, PW_NOMEM, "no memory for a page-walk cache");
-	}
 	return tlb_bank_init(&c->tlb, &m->model, &m->format, seed, why);
 }
 
@@ -89,7 +85,7 @@ void machine_destroy(struct machine *m)
 	for (unsigned i = 0; m->cpu && i < m->config.n_cpus; i++) {
 		tlb_bank_fini(&m->cpu[i].tlb);
 		for (unsigned level = 0; level < PTFMT_LEVELS; level++)
-			mem_free(m->cpu[i].pwc[level].slot);
+			pwc_fini(&m->cpu[i].pwc[level]);
 	}
 	physmem_fini(&m->mem);
 	if (m->frame)

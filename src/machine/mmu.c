@@ -3,6 +3,7 @@
  * In phases over one context: look through the TLB ranks; walk, from the lowest level a walk cache knows; check rights; fill
  * from the rank that knew (or all, after a walk) upward; remember.  Counting comes last, so a reference that faults, and is
  * made again, counts once. */
+#include "../base/mem.h"
 #include "mmu.h"
 
 struct lookup {
@@ -12,15 +13,18 @@ struct lookup {
 	unsigned found;       /* rank that had it; depth: none */
 	uint32_t slot;
 	struct tlb_entry e;
-	struct walk walk;
 	bool walked;
+	bool simple;          /* victim[] below can be relied on for plain ranks */
+	uint32_t victim[TLB_DEPTH];        /* slot to fill at each plain rank that missed, for a base page */
+	uint32_t pwc_victim[PTFMT_LEVELS]; /* likewise in the walk caches that were asked */
+	struct walk walk;
 };
 
-static void quick_drop(struct machine *m, struct cpu *c, uint32_t slot)
+static inline void quick_drop(struct machine *m, struct cpu *c, uint32_t slot)
 {
 	uint64_t page_word = c->tlb.tag[slot] >> 19 << (m->format.page_shift + REF_KIND_BITS);
-	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
-		uint64_t word = page_word | kind, *q = &c->quick[quick_index(m, word)];
+	for (unsigned kinds = c->tlb.entry[slot].quick; kinds; kinds &= kinds - 1) {
+		uint64_t *q = &c->quick[quick_index(m, page_word | (unsigned)__builtin_ctz(kinds))];
 		if ((*q & ~m->keep) == (uint64_t)slot << REF_KIND_BITS)
 			*q = QUICK_NONE;
 	}
@@ -32,7 +36,7 @@ void mmu_quick_clear(struct cpu *c)
 		c->quick[i] = QUICK_NONE;
 }
 
-static void note_use(struct machine *m, pfn_t f, uint64_t now)
+static inline void note_use(struct machine *m, pfn_t f, uint64_t now)
 {
 	struct frame_use *u = &m->frame[f.v];
 	if (now > u->last_use)
@@ -53,7 +57,7 @@ void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
 		else
 			mmu_quick_clear(c);
 	}
-	b->tag[slot] = 0;
+	b->tag[slot] = b->stamp[slot] = b->filled[slot] = 0;
 }
 
 void mmu_settle(struct machine *m)
@@ -76,56 +80,71 @@ static uint64_t pwc_tag(const struct cpu *c, vaddr_t va, unsigned level)
 	return (va.v >> c->tlb.level_shift[level] << 16 | c->asid) + 1;
 }
 
-static struct pwc_slot *pwc_find(struct pwc *p, uint64_t tag)
+enum pw_err pwc_init(struct pwc *p, uint32_t n)
 {
-	if (p->n && p->slot[p->last].tag == tag)
-		return &p->slot[p->last];
-	for (unsigned i = 0; i < p->n; i++)
-		if (p->slot[i].tag == tag) {
-			p->last = i;
-			return &p->slot[i];
-		}
-	return NULL;
+	*p = (struct pwc){ .n = n, .stride = (n + SCAN_LANES - 1) / SCAN_LANES * SCAN_LANES };
+	if (n == 0)
+		return PW_OK;
+	p->tag = mem_zalloc(p->stride, sizeof *p->tag);
+	p->stamp = mem_zalloc(p->stride, sizeof *p->stamp);
+	p->table = mem_zalloc(p->stride, sizeof *p->table);
+	p->rights = mem_zalloc(p->stride, sizeof *p->rights);
+	if (!p->tag || !p->stamp || !p->table || !p->rights)
+		return PW_NOMEM;
+	for (uint32_t i = n; i < p->stride; i++)
+		p->stamp[i] = SCAN_PAD_TIME;
+	return PW_OK;
 }
 
-static void pwc_fill(struct pwc *p, uint64_t tag, pfn_t table, uint8_t rights, uint64_t now)
+void pwc_fini(struct pwc *p)
 {
-	if (p->n == 0)
-		return;
-	unsigned victim = 0;
-	for (unsigned i = 0; i < p->n; i++)
-		if (p->slot[i].stamp < p->slot[victim].stamp)
-			victim = i;
-	p->slot[victim] = (struct pwc_slot){ .tag = tag, .stamp = now, .table = table, .rights = rights };
-	p->last = victim;
+	mem_free(p->tag);
+	mem_free(p->stamp);
+	mem_free(p->table);
+	mem_free(p->rights);
+	*p = (struct pwc){ 0 };
 }
 
 void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
 {
 	for (unsigned level = 0; level < PTFMT_LEVELS; level++)
-		for (unsigned i = 0; i < c->pwc[level].n; i++) {
-			struct pwc_slot *s = &c->pwc[level].slot[i];
-			if (!asid || (s->tag && (uint16_t)(s->tag - 1) == *asid))
-				*s = (struct pwc_slot){ 0 };
+		for (uint32_t i = 0; i < c->pwc[level].n; i++) {
+			struct pwc *p = &c->pwc[level];
+			if (!asid || (uint16_t)(p->tag[i] - 1) == *asid)
+				p->tag[i] = p->stamp[i] = 0;
 		}
 }
 
+/* => the slot, or TLB_SLOT_NONE and the victim.  Neighbouring pages share a table, so the last one is tried first. */
+static inline uint32_t pwc_find(struct pwc *p, uint64_t tag, uint32_t *ret_victim)
+{
+	if (p->n == 0)
+		return TLB_SLOT_NONE;
+	if (p->tag[p->last] == tag)
+		return p->last;
+	struct scan s = scan_set(p->tag, p->stamp, p->stride, tag);
+	*ret_victim = s.oldest;
+	if (s.found != TLB_SLOT_NONE)
+		p->last = s.found;
+	return s.found;
+}
+
 /* Walks, beginning at the lowest table a walk cache knows. */
-static void walk(struct machine *m, struct cpu *c, struct lookup *l)
+static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 {
 	const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user, .set_ad = true,
 					.software_ad = m->model.software_ad };
 	unsigned level = m->format.levels - 1u, rights = PT_READ | PT_WRITE | PT_EXEC | PT_USER;
 	pfn_t table = c->root;
 	for (unsigned n = 1; n < m->format.levels; n++) {
-		struct pwc_slot *s = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n));
-		if (s) {
-			s->stamp = l->now;
-			table = s->table;
-			rights = s->rights;
-			level = n - 1;
-			break;
-		}
+		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n), &l->pwc_victim[n]);
+		if (i == TLB_SLOT_NONE)
+			continue;
+		c->pwc[n].stamp[i] = l->now;
+		table = c->pwc[n].table[i];
+		rights = c->pwc[n].rights[i];
+		level = n - 1;
+		break;
 	}
 	l->walked = true;
 	m->walk(&m->format, &m->mem, table, level, rights, &want, &l->walk);
@@ -133,8 +152,22 @@ static void walk(struct machine *m, struct cpu *c, struct lookup *l)
 				   .dirty = l->walk.dirty };
 }
 
+/* A walk read the entry of this level: its cache, if there is one, replaces the oldest. */
+static inline void pwc_fill(struct cpu *c, const struct lookup *l, unsigned level)
+{
+	struct pwc *p = &c->pwc[level];
+	if (p->n == 0)
+		return;
+	uint32_t i = l->pwc_victim[level];
+	p->last = i;
+	p->tag[i] = pwc_tag(c, l->va, level);
+	p->stamp[i] = l->now;
+	p->table[i] = l->walk.table[level - 1];
+	p->rights[i] = l->walk.rights_above[level - 1];
+}
+
 /* A completed walk is counted, its tables are cached, its frame knows. */
-static void walk_done(struct machine *m, struct cpu *c, const struct lookup *l)
+static inline void walk_done(struct machine *m, struct cpu *c, const struct lookup *l)
 {
 	const struct walk *w = &l->walk;
 	m->counts.walks++;
@@ -144,7 +177,7 @@ static void walk_done(struct machine *m, struct cpu *c, const struct lookup *l)
 	for (unsigned level = w->level; level <= w->from; level++)
 		m->counts.walk_level[level]++;
 	for (unsigned level = w->level + 1; level <= w->from; level++)
-		pwc_fill(&c->pwc[level], pwc_tag(c, l->va, level), w->table[level - 1], w->rights_above[level - 1], l->now);
+		pwc_fill(c, l, level);
 	m->frame[w->pfn.v].walks++;
 }
 
@@ -165,12 +198,26 @@ static enum machine_fault make_dirty(struct machine *m, struct cpu *c, struct lo
 	return MACHINE_FAULT_NONE;
 }
 
-static enum machine_fault translate(struct machine *m, struct cpu *c, struct lookup *l)
+/* Looks at one rank.  While only base pages are about and the rank is plain, one scan finds the entry or the victim. */
+static inline uint32_t look_rank(const struct tlb_bank *b, const struct cpu *c, struct lookup *l, unsigned rank)
+{
+	const struct tlb_array *a = b->rank[l->kind][rank].plain;
+	if (!a || !l->simple)
+		return tlb_lookup(b, l->kind, rank, l->va, c->asid);
+	uint64_t page = l->va.v >> b->level_shift[0];
+	uint32_t base = tlb_set(a, page);
+	struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, tlb_tag_of_page(page, c->asid, 0));
+	l->victim[rank] = base + s.oldest;
+	return s.found == TLB_SLOT_NONE ? s.found : base + s.found;
+}
+
+static inline enum machine_fault translate(struct machine *m, struct cpu *c, struct lookup *l)
 {
 	struct tlb_bank *b = &c->tlb;
 	unsigned depth = b->depth[l->kind];
+	l->simple = b->levels_used <= 1 && !b->globals_used;
 	for (l->found = 0; l->found < depth; l->found++) {
-		l->slot = tlb_lookup(b, l->kind, l->found, l->va, c->asid);
+		l->slot = look_rank(b, c, l, l->found);
 		if (l->slot != TLB_SLOT_NONE)
 			break;
 	}
@@ -180,13 +227,14 @@ static enum machine_fault translate(struct machine *m, struct cpu *c, struct loo
 		if (walk_refusal(l->e.rights, &want) == MACHINE_FAULT_NONE)
 			return l->kind == ACCESS_STORE && !l->e.dirty ? make_dirty(m, c, l) : MACHINE_FAULT_NONE;
 		mmu_retire(m, c, l->slot); /* stale or truly forbidden: the tables decide */
+		l->simple = false;
 		l->found = depth;
 	}
 	walk(m, c, l);
 	return l->walk.fault;
 }
 
-static void count_ranks(struct tlb_bank *b, const struct lookup *l)
+static inline void count_ranks(struct tlb_bank *b, const struct lookup *l)
 {
 	for (unsigned d = 0; d <= l->found && d < b->depth[l->kind]; d++) {
 		const struct tlb_rank *r = &b->rank[l->kind][d];
@@ -199,10 +247,11 @@ static void count_ranks(struct tlb_bank *b, const struct lookup *l)
 }
 
 /* Puts the translation into one rank.  => the slot, or none when no array there holds pages of this size. */
-static uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup *l, unsigned depth)
+static inline uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup *l, unsigned depth)
 {
 	struct tlb_bank *b = &c->tlb;
-	uint32_t slot = tlb_victim(b, l->kind, depth, l->va, l->e.level);
+	bool known = l->simple && l->e.level == 0 && b->rank[l->kind][depth].plain;
+	uint32_t slot = known ? l->victim[depth] : tlb_victim(b, l->kind, depth, l->va, l->e.level);
 	if (slot == TLB_SLOT_NONE)
 		return slot;
 	if (b->tag[slot])
@@ -212,19 +261,22 @@ static uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup 
 	b->globals_used |= global;
 	b->levels_used |= (uint8_t)(1 << l->e.level);
 	b->entry[slot] = l->e;
+	b->entry[slot].quick = 0;
 	b->stamp[slot] = b->filled[slot] = l->now;
 	return slot;
 }
 
-static void quick_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot)
+static inline void quick_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot)
 {
 	uint64_t word = ref_make(l->va, l->kind).word & m->keep;
-	if (slot < 1ull << m->format.page_shift)
-		c->quick[quick_index(m, word)] = word | (uint64_t)slot << REF_KIND_BITS;
+	if (slot >= 1ull << m->format.page_shift)
+		return;
+	c->quick[quick_index(m, word)] = word | (uint64_t)slot << REF_KIND_BITS;
+	c->tlb.entry[slot].quick |= (uint8_t)(1 << l->kind);
 }
 
 /* A global entry is found under any ASID, but quick words know only pages; they are dropped with the space, so that is right. */
-static void remember(struct machine *m, struct cpu *c, struct lookup *l)
+static inline void remember(struct machine *m, struct cpu *c, struct lookup *l)
 {
 	uint32_t slot = l->slot;
 	if (l->found < c->tlb.depth[l->kind])
@@ -237,10 +289,15 @@ static void remember(struct machine *m, struct cpu *c, struct lookup *l)
 		quick_fill(m, c, l, slot);
 }
 
+__attribute__((target_clones("avx2", "default"), flatten))
 enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
 				 struct tlb_entry *ret)
 {
-	struct lookup l = { .va = va, .kind = kind, .now = now };
+	struct lookup l; /* not initialised as a whole: its walk is large, and rarely made */
+	l.va = va;
+	l.kind = kind;
+	l.now = now;
+	l.walked = false;
 	enum machine_fault fault = MACHINE_FAULT_NONCANONICAL;
 	if (ptfmt_canonical(&m->format, va))
 		fault = translate(m, c, &l);

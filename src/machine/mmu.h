@@ -20,16 +20,17 @@
 #define QUICK_BITS 10
 #define QUICK_NONE UINT64_MAX /* kind 3 does not exist */
 
-struct pwc_slot {
-	uint64_t tag;     /* prefix of the address << 16 | asid, plus one; 0: empty */
-	uint64_t stamp;
-	pfn_t table;      /* that the cached entry points to */
-	uint8_t rights;   /* granted by everything above that table */
-};
+/* Page-walk cache of one level: fully associative, lru. */
 struct pwc {
-	struct pwc_slot *slot;
-	unsigned n, last;
+	uint64_t *tag;    /* prefix of the address << 16 | asid, plus one; 0: empty.  n of them, padded like a TLB set */
+	uint64_t *stamp;
+	pfn_t *table;     /* that the cached entry points to */
+	uint8_t *rights;  /* granted by everything above that table */
+	uint32_t n, stride, last;
 };
+
+must_use enum pw_err pwc_init(struct pwc *p, uint32_t n);
+void pwc_fini(struct pwc *p);
 
 struct cpu {
 	uint64_t quick[1 << QUICK_BITS];

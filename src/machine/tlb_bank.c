@@ -26,8 +26,10 @@ static void place_array(struct tlb_bank *b, const struct tlb_geometry *g)
 	struct tlb_array *a = &b->array[b->n_arrays++];
 	a->shape = *g;
 	a->sets = g->entries / g->ways;
+	a->sets_mask = (a->sets & (a->sets - 1)) == 0 ? a->sets - 1 : 0;
+	a->stride = (g->ways + SCAN_LANES - 1) / SCAN_LANES * SCAN_LANES;
 	a->first = b->n_slots;
-	b->n_slots += g->entries;
+	b->n_slots += a->sets * a->stride;
 	unsigned i = 0;
 	while (i < b->n_groups && strcmp(b->group[i].name, g->name) != 0)
 		i++;
@@ -46,6 +48,18 @@ static void rank_array(struct tlb_rank *r, unsigned i, unsigned group)
 	r->group[r->n_groups++] = (uint8_t)group;
 }
 
+static const struct tlb_array *rank_plain(const struct tlb_bank *b, const struct tlb_rank *r)
+{
+	const struct tlb_array *only = NULL;
+	for (unsigned i = 0; i < r->n; i++)
+		if (b->array[r->array[i]].shape.page_levels & 1) {
+			if (only)
+				return NULL;
+			only = &b->array[r->array[i]];
+		}
+	return only && only->shape.replace == TLB_lru && only->stride <= SCAN_MOST ? only : NULL;
+}
+
 static void rank_kind(struct tlb_bank *b, enum access_kind kind)
 {
 	for (unsigned level = 1; level <= 9; level++) {
@@ -55,9 +69,20 @@ static void rank_kind(struct tlb_bank *b, enum access_kind kind)
 				rank_array(r, i, b->array[i].group);
 		if (r->n == 0)
 			continue;
+		r->plain = rank_plain(b, r);
 		if (b->depth[kind]++ == 0)
 			for (unsigned g = 0; g < r->n_groups; g++)
 				b->group[r->group[g]].first_for |= (uint8_t)(1 << kind);
+	}
+}
+
+static void pad_sets(struct tlb_bank *b)
+{
+	for (unsigned i = 0; i < b->n_arrays; i++) {
+		const struct tlb_array *a = &b->array[i];
+		for (uint32_t set = 0; set < a->sets; set++)
+			for (uint32_t way = a->shape.ways; way < a->stride; way++)
+				b->stamp[a->first + set * a->stride + way] = SCAN_PAD_TIME;
 	}
 }
 
@@ -86,6 +111,7 @@ enum pw_err tlb_bank_init(struct tlb_bank *b, const struct cpu_model *model, con
 		tlb_bank_fini(b);
 		return pw_fail(why, PW_NOMEM, "no memory for a TLB of %u entries", n);
 	}
+	pad_sets(b);
 	return PW_OK;
 }
 
@@ -125,12 +151,16 @@ uint32_t tlb_lookup(const struct tlb_bank *b, enum access_kind kind, unsigned de
 	return TLB_SLOT_NONE;
 }
 
+/* An empty slot is older than all. */
 static uint32_t oldest(const uint64_t *time, uint32_t base, uint32_t n)
 {
+	uint64_t least = time[base];
 	uint32_t best = base;
-	for (uint32_t i = base + 1; i < base + n; i++)
-		if (time[i] < time[best])
-			best = i;
+	for (uint32_t i = base + 1; i < base + n; i++) {
+		uint64_t t = time[i];
+		best = t < least ? i : best;
+		least = t < least ? t : least;
+	}
 	return best;
 }
 
@@ -161,19 +191,14 @@ static uint32_t plru_victim(const uint64_t *stamp, uint32_t base, uint32_t n)
 static uint32_t set_victim(struct tlb_bank *b, const struct tlb_array *a, uint32_t base)
 {
 	uint32_t ways = a->shape.ways;
-	for (uint32_t i = base; i < base + ways; i++)
-		if (b->tag[i] == 0)
-			return i;
-	switch (a->shape.replace) {
-	case TLB_fifo:
-		return oldest(b->filled, base, ways);
-	case TLB_random:
-		return base + (uint32_t)rng_below(&b->rng, ways);
-	case TLB_plru:
-		return plru_victim(b->stamp, base, ways);
-	default:
+	if (a->shape.replace == TLB_lru)
 		return oldest(b->stamp, base, ways);
-	}
+	uint32_t first = oldest(b->filled, base, ways);
+	if (a->shape.replace == TLB_fifo || b->tag[first] == 0)
+		return first;
+	if (a->shape.replace == TLB_plru)
+		return plru_victim(b->stamp, base, ways);
+	return base + (uint32_t)rng_below(&b->rng, ways);
 }
 
 /* Where several arrays of a rank can hold the page (Ice Lake's second level), the older victim goes. */
@@ -186,7 +211,7 @@ uint32_t tlb_victim(struct tlb_bank *b, enum access_kind kind, unsigned depth, v
 		const struct tlb_array *a = &b->array[r->array[i]];
 		if (!(a->shape.page_levels >> level & 1))
 			continue;
-		uint32_t slot = set_victim(b, a, a->first + (uint32_t)(page % a->sets) * a->shape.ways);
+		uint32_t slot = set_victim(b, a, tlb_set(a, page));
 		if (best == TLB_SLOT_NONE || b->stamp[slot] < b->stamp[best])
 			best = slot;
 	}

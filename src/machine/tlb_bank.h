@@ -21,16 +21,20 @@ struct tlb_entry {
 	pfn_t pfn;
 	uint8_t level, rights;
 	bool dirty;
+	uint8_t quick;  /* kinds (1 << kind) that may have a quick word for this slot */
 };
 
 struct tlb_array {
 	struct tlb_geometry shape;
 	uint32_t first, sets;
+	uint32_t sets_mask;         /* sets - 1 when that is a power of two, else 0 */
+	uint32_t stride;            /* slots from set to set: ways, rounded up to whole vectors */
 	uint8_t group;
 };
 
 /* What a lookup at one depth consults, for one kind of access. */
 struct tlb_rank {
+	const struct tlb_array *plain; /* the only array for base pages, with lru replacement: one scan finds entry and victim */
 	uint8_t array[TLB_ARRAYS], n;
 	uint8_t group[TLB_ARRAYS], n_groups;
 };
@@ -49,7 +53,7 @@ struct tlb_bank {
 	struct tlb_group group[TLB_ARRAYS];
 	unsigned n_groups;
 	uint32_t n_slots, n_first;  /* slots below n_first belong to arrays that some kind looks up first */
-	uint64_t *tag, *stamp, *filled;
+	uint64_t *tag, *stamp, *filled; /* an empty slot is 0 in all three */
 	struct tlb_entry *entry;
 	uint8_t levels_used;        /* page levels ever inserted: others need no probe */
 	uint8_t level_shift[PTFMT_LEVELS];
@@ -61,22 +65,69 @@ must_use enum pw_err tlb_bank_init(struct tlb_bank *b, const struct cpu_model *m
 				   struct pw_why *why);
 void tlb_bank_fini(struct tlb_bank *b);
 
-#define TLB_SLOT_NONE UINT32_MAX
+#define TLB_SLOT_NONE (UINT32_MAX - 3) /* and above: what a scan without a hit gives */
+
+/* Searching a set, four slots at a time: which slot holds a tag, and which has the least time.  A time and its slot number share
+ * a word, so the least word is the answer; a time of 2^55 references is out of reach.  The slots that pad a set to whole vectors
+ * never match and are never least. */
+#define SCAN_LANES    4
+#define SCAN_MOST     256 /* slots in one scan */
+#define SCAN_PAD_TIME (INT64_MAX >> 8)
+typedef int64_t scan_lanes __attribute__((vector_size(8 * SCAN_LANES), aligned(8), may_alias));
+
+struct scan {
+	uint32_t found, oldest; /* from the start of what was scanned; found may be TLB_SLOT_NONE */
+};
+
+static inline __attribute__((always_inline)) struct scan scan_set(const uint64_t *tag, const uint64_t *time, uint32_t n,
+								  uint64_t want)
+{
+	scan_lanes index = { 0, 1, 2, 3 }, found = { 0 }, least = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX };
+	for (uint32_t i = 0; i < n; i += SCAN_LANES) {
+		scan_lanes timed = *(const scan_lanes *)(time + i) << 8 | index;
+		scan_lanes less = timed < least;
+		least = (less & timed) | (~less & least);
+		index += 1 * SCAN_LANES;
+		found |= (*(const scan_lanes *)(tag + i) == (int64_t)want) & index;
+	}
+	int64_t low = least[0] < least[1] ? least[0] : least[1], high = least[2] < least[3] ? least[2] : least[3];
+	uint32_t hit = (uint32_t)(found[0] | found[1] | found[2] | found[3]); /* at most one lane matched; index was ahead by 4 */
+	return (struct scan){ hit - SCAN_LANES, (uint32_t)(low < high ? low : high) & (SCAN_MOST - 1) };
+}
+
+/* The same for sets of any size. */
+static inline uint32_t scan_find(const uint64_t *tag, uint32_t n, uint64_t want)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (tag[i] == want)
+			return i;
+	return TLB_SLOT_NONE;
+}
 
 static inline uint64_t tlb_tag(const struct tlb_bank *b, vaddr_t va, uint16_t asid, unsigned level)
 {
 	return va.v >> b->level_shift[level] << 19 | (uint64_t)asid << 3 | (level + 1);
 }
 
+/* The first slot of the set of a page. */
+static inline uint32_t tlb_set(const struct tlb_array *a, uint64_t page)
+{
+	uint64_t set = a->sets_mask || a->sets == 1 ? page & a->sets_mask : page % a->sets;
+	return a->first + (uint32_t)set * a->stride;
+}
+
 /* The slot of one array that holds the page of va at a level, or TLB_SLOT_NONE. */
 static inline uint32_t tlb_probe(const struct tlb_bank *b, const struct tlb_array *a, vaddr_t va, uint16_t asid, unsigned level)
 {
 	uint64_t page = va.v >> b->level_shift[level], want = page << 19 | (uint64_t)asid << 3 | (level + 1);
-	uint32_t base = a->first + (uint32_t)(page % a->sets) * a->shape.ways;
-	for (uint32_t i = base; i < base + a->shape.ways; i++)
-		if (b->tag[i] == want)
-			return i;
-	return TLB_SLOT_NONE;
+	uint32_t base = tlb_set(a, page);
+	uint32_t found = scan_find(b->tag + base, a->shape.ways, want);
+	return found == TLB_SLOT_NONE ? found : base + found;
+}
+
+static inline uint64_t tlb_tag_of_page(uint64_t page, uint16_t asid, unsigned level)
+{
+	return page << 19 | (uint64_t)asid << 3 | (level + 1);
 }
 
 /* Looks at one depth for one kind of access; counts nothing. */
