@@ -213,6 +213,26 @@ enum pw_err input_rewind(struct input *in, struct pw_why *why)
 	return pw_fail(why, in->error, "%s", in->why.text);
 }
 
+static bool is_plain(const struct input *in)
+{
+	return in->seekable && !strcmp(unpack_name(in->unpack.kind), "plain");
+}
+
+enum pw_err input_seek(struct input *in, uint64_t offset, struct pw_why *why)
+{
+	if (!is_plain(in))
+		return pw_fail(why, PW_UNSUPPORTED, "%s: only a plain file can be entered in the middle", in->name);
+	if (lseek(in->fd, in->base + (off_t)offset, SEEK_SET) < 0)
+		return pw_fail(why, PW_IO, "%s: %s", in->name, strerror(errno));
+	in->unpack.in = in->raw;
+	in->unpack.in_n = 0;
+	in->raw_end = in->end = false;
+	in->raw_bytes = in->offset = offset;
+	in->at = in->n = 0;
+	in->error = PW_OK;
+	return PW_OK;
+}
+
 const char *input_name(const struct input *in)
 {
 	return in->name;
@@ -233,7 +253,6 @@ double input_progress(const struct input *in)
 
 bool input_tail(const struct input *in, void *ret, size_t n)
 {
-	if (!in->seekable || in->file_bytes < n || strcmp(unpack_name(in->unpack.kind), "plain"))
-		return false;
-	return pread(in->fd, ret, n, in->base + (off_t)(in->file_bytes - n)) == (ssize_t)n;
+	return is_plain(in) && in->file_bytes >= n &&
+	       pread(in->fd, ret, n, in->base + (off_t)(in->file_bytes - n)) == (ssize_t)n;
 }

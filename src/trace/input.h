@@ -24,6 +24,8 @@ void input_skip(struct input *in, size_t n);
 enum pw_err input_error(const struct input *in, struct pw_why *why);
 
 must_use enum pw_err input_rewind(struct input *in, struct pw_why *why); /* PW_UNSUPPORTED for pipes */
+/* Goes to an offset of a plain file.  => PW_UNSUPPORTED for pipes and packed files, and nothing has changed. */
+must_use enum pw_err input_seek(struct input *in, uint64_t offset, struct pw_why *why);
 const char *input_name(const struct input *in);    /* "standard input" for "-"; lives as long as the input */
 uint64_t input_offset(const struct input *in);     /* unpacked bytes skipped so far */
 double input_progress(const struct input *in);     /* 0..1 of the file read; negative when its size is unknown */

@@ -7,7 +7,7 @@
 
 /* In the order in which they are tried: a format whose lines could pass for another's comes first. */
 #define TRACE_READER_LIST(X) \
-	X(lackey) X(perf) X(course) X(din) X(pages)
+	X(pwt) X(lackey) X(perf) X(course) X(din) X(pages)
 
 /* What one line of text is to a format. */
 enum line_is {
