@@ -1,0 +1,388 @@
+/* lane.c - handing chunks and events over (the protocol is drawn in ring.h).
+ *
+ * The problem: any thread of any captured process may be killed at any moment, may fork, or may run exec; none of this may stop the
+ * others or lose what was recorded before.
+ *
+ * The idea: everything that others can see is in the segment and is changed in single steps (ring.h, 2. and 3.); everything else
+ * is private to the process and is renewed by fork.
+ *
+ *      1.  lane_space shows the space of this very process: lane_fork_child turns it before any code of the child runs.
+ *      2.  A lane in use has an open chunk with room for RING_SLACK_WORDS references at its cursor, outside lane_full.
+ *      3.  records_lock is held from lane_records to lane_send.  It is taken before the lock of the ring, never after.
+ *
+ * The window is a second mapping of the same shared pages: mremap() of a shared mapping with an old size of zero makes one
+ * without a file descriptor, so the program under capture never has a descriptor of ours. */
+#include "lane.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+struct ring_space lane_space __attribute__((aligned(RING_SPACE_BYTES)));
+
+static struct ring *ring;
+static uint32_t space_index;
+static uint32_t child_space; /* reserved by lane_fork_prepare; 0: none was free */
+static bool ring_off;        /* nothing is captured: references go into void_chunk, records nowhere */
+static ref_t void_chunk[RING_CHUNK_WORDS] __attribute__((aligned(RING_CHUNK_BYTES)));
+static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
+
+enum { RING_WAKE = 16 }; /* entries that are worth waking the consumer for */
+
+static void ring_lock(void)
+{
+	if (pthread_mutex_lock(&ring->lock) == EOWNERDEAD)
+		pthread_mutex_consistent(&ring->lock);
+}
+
+static void ring_unlock(void) { pthread_mutex_unlock(&ring->lock); }
+
+void lane_look(void)
+{
+	if (!ring_off && (__atomic_load_n(&ring->closed, __ATOMIC_ACQUIRE) || (kill(ring->consumer, 0) < 0 && errno == ESRCH)))
+		kill(getpid(), SIGKILL);
+}
+
+static uint32_t backlog(void)
+{
+	return __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) - __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+}
+
+static void wake_consumer(void)
+{
+	if (__atomic_exchange_n(&ring->asleep, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &ring->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Back-pressure: waits until the consumer has taken some. */
+static void wait_for_room(void)
+{
+	const struct timespec tenth = { .tv_nsec = 100000000 };
+	for (unsigned spin = 0; backlog() >= RING_BACKLOG && spin < 2000; spin++)
+		__builtin_ia32_pause();
+	while (backlog() >= RING_BACKLOG) {
+		uint32_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+		__atomic_fetch_add(&ring->waiting, 1, __ATOMIC_SEQ_CST);
+		wake_consumer();
+		if (backlog() >= RING_BACKLOG)
+			syscall(SYS_futex, &ring->head, FUTEX_WAIT, head, &tenth, NULL, 0);
+		__atomic_fetch_sub(&ring->waiting, 1, __ATOMIC_SEQ_CST);
+		lane_look();
+	}
+}
+
+/* Takes the lowest free chunk.  => the lock is held; RING_CHUNKS when there is none. */
+static uint32_t chunk_take(void)
+{
+	for (uint32_t c = 0; c < RING_CHUNKS; c++) {
+		if (__atomic_load_n(&ring->owner[c], __ATOMIC_ACQUIRE) == 0) {
+			ring->owner[c] = 1 + space_index;
+			return c;
+		}
+	}
+	return RING_CHUNKS;
+}
+
+/* => the lock is held.  On a ring whose chunks are all open (thousands of threads) waits without it. */
+static void chunk_open(struct ring_lane *lane)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	uint32_t c = chunk_take();
+	while (c == RING_CHUNKS) {
+		ring_unlock();
+		nanosleep(&tick, NULL);
+		lane_look();
+		ring_lock();
+		c = chunk_take();
+	}
+	lane->chunk = c;
+	__atomic_store_n(&lane->cursor, ring_chunk(ring, c), __ATOMIC_RELEASE);
+}
+
+/* Puts a chunk into the queue.  => the lock is held. */
+static void chunk_queue(struct ring_lane *lane, uint32_t n_refs, uint32_t n_records)
+{
+	struct ring_entry *e = &ring->queue[ring->tail % RING_QUEUE];
+	*e = (struct ring_entry){ .space = space_index, .lane = lane - lane_space.lane, .chunk = lane->chunk,
+	                          .n_refs = n_refs, .n_records = n_records };
+	ring->owner[lane->chunk] = RING_QUEUED;
+	__atomic_store_n(&lane->cursor, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->tail, ring->tail + 1, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t lane_n_refs(const struct ring_lane *lane)
+{
+	return __atomic_load_n(&lane->cursor, __ATOMIC_ACQUIRE) - ring_chunk(ring, lane->chunk);
+}
+
+void lane_full(struct ring_lane *lane)
+{
+	if (ring_off) {
+		lane->cursor = void_chunk;
+		return;
+	}
+	wait_for_room();
+	ring_lock();
+	chunk_queue(lane, lane_n_refs(lane), 0);
+	chunk_open(lane);
+	ring_unlock();
+	if (backlog() >= RING_WAKE)
+		wake_consumer();
+}
+
+void lane_open(unsigned vcpu)
+{
+	if (ring_off) {
+		lane_of(vcpu)->cursor = void_chunk;
+		return;
+	}
+	ring_lock();
+	chunk_open(lane_of(vcpu));
+	if (lane_space.n_lanes <= vcpu)
+		__atomic_store_n(&lane_space.n_lanes, vcpu + 1, __ATOMIC_RELEASE);
+	ring_unlock();
+}
+
+void lane_close(unsigned vcpu)
+{
+	struct ring_lane *lane = lane_of(vcpu);
+	if (ring_off)
+		return;
+	ring_lock();
+	if (lane->cursor)
+		chunk_queue(lane, lane_n_refs(lane), 0);
+	ring_unlock();
+}
+
+/* ---- records ---- */
+
+void lane_records(struct lane_records *r, unsigned vcpu)
+{
+	pthread_mutex_lock(&records_lock);
+	struct ring_lane *lane = lane_of(vcpu);
+	if (ring_off) {
+		*r = (struct lane_records){ .lane = lane, .next = (char *)void_chunk };
+		return;
+	}
+	uint32_t n_refs = lane_n_refs(lane);
+	*r = (struct lane_records){ .lane = lane, .n_refs = n_refs, .next = (char *)(ring_chunk(ring, lane->chunk) + n_refs) };
+}
+
+/* Room in the chunk for a record of so many bytes and, before it, for the marks; otherwise what there is goes first. */
+static void records_room(struct lane_records *r, size_t bytes)
+{
+	if (ring_off) {
+		r->next = (char *)void_chunk;
+		return;
+	}
+	char *end = (char *)ring_chunk(ring, r->lane->chunk) + RING_CHUNK_BYTES;
+	size_t marks = sizeof(struct ring_record) + lane_space.n_lanes * sizeof(struct ring_mark) + 8;
+	if (r->next + bytes + marks <= end)
+		return;
+	wait_for_room();
+	ring_lock();
+	chunk_queue(r->lane, r->n_refs, r->n_records);
+	chunk_open(r->lane);
+	ring_unlock();
+	r->n_refs = r->n_records = 0;
+	r->next = (char *)ring_chunk(ring, r->lane->chunk);
+}
+
+struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const char *name)
+{
+	size_t length = name ? strnlen(name, 4096) + 1 : 0;
+	size_t bytes = (sizeof(struct ring_record) + length + 7) / 8 * 8;
+	records_room(r, bytes);
+	struct ring_record *record = (struct ring_record *)r->next;
+	memset(record, 0, bytes);
+	record->bytes = bytes;
+	record->kind = kind;
+	record->name_bytes = length;
+	if (length)
+		memcpy(record->name, name, length - 1);
+	r->next += bytes;
+	r->n_records++;
+	return record;
+}
+
+/* Where the other threads stand.  => the lock is held. */
+static void records_mark(struct lane_records *r)
+{
+	struct ring_record *record = (struct ring_record *)r->next;
+	const char *end = (char *)ring_chunk(ring, r->lane->chunk) + RING_CHUNK_BYTES;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < lane_space.n_lanes && (char *)&record->mark[n + 1] <= end; i++) {
+		const struct ring_lane *lane = &lane_space.lane[i];
+		if (lane != r->lane && lane->cursor)
+			record->mark[n++] = (struct ring_mark){ .lane = i, .chunk = lane->chunk, .n_refs = lane_n_refs(lane) };
+	}
+	if (n == 0)
+		return;
+	record->kind = RING_RECORD_MARKS;
+	record->n_marks = n;
+	record->bytes = (offsetof(struct ring_record, mark) + n * sizeof(struct ring_mark) + 7) / 8 * 8;
+	r->n_records++;
+}
+
+void lane_send(struct lane_records *r)
+{
+	if (!ring_off) {
+		wait_for_room();
+		ring_lock();
+		records_mark(r);
+		chunk_queue(r->lane, r->n_refs, r->n_records);
+		chunk_open(r->lane);
+		ring_unlock();
+	}
+	pthread_mutex_unlock(&records_lock);
+}
+
+void lane_cancel(struct lane_records *r)
+{
+	(void)r;
+	pthread_mutex_unlock(&records_lock);
+}
+
+/* ---- processes ---- */
+
+static void window_turn(uint32_t space)
+{
+	void *at = mremap(ring_space(ring, space), 0, RING_SPACE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, &lane_space);
+	if (at != &lane_space) {
+		ring_off = true;
+		return;
+	}
+	space_index = space;
+	lane_space.host_pid = getpid();
+	lane_space.base = (uintptr_t)ring_chunk(ring, 0);
+	__atomic_store_n(&lane_space.state, RING_SPACE_LIVE, __ATOMIC_RELEASE);
+}
+
+/* Nothing is captured from here on: the window turns to memory of this process alone, and references go nowhere. */
+static void window_blind(void)
+{
+	ring_off = true;
+	void *at = mmap(&lane_space, RING_SPACE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (at != &lane_space)
+		_exit(125);
+}
+
+/* What the threads of an earlier image of this process left in their open chunks. */
+static void leftovers_queue(void)
+{
+	const struct ring_space *s = &lane_space;
+	uint64_t base = s->base;
+	ring_lock();
+	for (uint32_t i = 0; i < s->n_lanes; i++) {
+		struct ring_lane *lane = lane_of(i);
+		if (lane->cursor)
+			chunk_queue(lane, ((uintptr_t)lane->cursor - base) % RING_CHUNK_BYTES / 8, 0);
+	}
+	ring_unlock();
+}
+
+static struct ring *segment_map(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	struct stat st;
+	char *room = MAP_FAILED;
+	if (fstat(fd, &st) == 0 && st.st_size == (off_t)RING_BYTES)
+		room = mmap(NULL, RING_BYTES + RING_SPACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = MAP_FAILED;
+	if (room != MAP_FAILED) {
+		char *aligned = (char *)(((uintptr_t)room + RING_SPACE_BYTES - 1) / RING_SPACE_BYTES * RING_SPACE_BYTES);
+		at = mmap(aligned, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	}
+	close(fd);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+bool lane_attach(const char *segment, uint32_t space, bool *fresh)
+{
+	*fresh = space == 0;
+	ring = segment_map(segment);
+	if (!ring || ring->magic != RING_MAGIC || space >= RING_SPACES) {
+		ring_off = true;
+		return false;
+	}
+	madvise(ring, RING_BYTES, MADV_DONTDUMP);
+	void *at = mremap(ring_space(ring, space), 0, RING_SPACE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, &lane_space);
+	if (at != &lane_space) {
+		window_blind();
+		return false;
+	}
+	*fresh = lane_space.state == RING_SPACE_FORKED;
+	leftovers_queue();
+	window_turn(space);
+	return !ring_off;
+}
+
+uint32_t lane_space_index(void) { return space_index; }
+
+/* => the space, or RING_SPACES when all are in use. */
+static uint32_t space_reserve(void)
+{
+	uint32_t found = RING_SPACES;
+	ring_lock();
+	for (uint32_t i = 0; i < RING_SPACES && found == RING_SPACES; i++) {
+		struct ring_space *s = ring_space(ring, i);
+		if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == RING_SPACE_FREE) {
+			s->parent = space_index;
+			s->state = RING_SPACE_FORKED;
+			found = i;
+		}
+	}
+	ring_unlock();
+	return found;
+}
+
+void lane_fork_prepare(unsigned vcpu)
+{
+	if (ring_off)
+		return;
+	child_space = space_reserve();
+	if (child_space == RING_SPACES)
+		return;
+	struct lane_records r;
+	lane_records(&r, vcpu);
+	lane_record(&r, TRACE_FORK, NULL)->other = child_space;
+	lane_send(&r);
+}
+
+void lane_fork_child(unsigned vcpu)
+{
+	pthread_mutex_init(&records_lock, NULL);
+	if (ring_off)
+		return;
+	if (child_space < RING_SPACES)
+		window_turn(child_space);
+	if (child_space == RING_SPACES || ring_off) {
+		window_blind();
+		lane_open(vcpu);
+		return;
+	}
+	lane_open(vcpu);
+	struct lane_records r;
+	lane_records(&r, vcpu);
+	lane_record(&r, TRACE_PROCESS, NULL)->count = getpid();
+	lane_send(&r);
+}
+
+void lane_fork_failed(unsigned vcpu)
+{
+	if (ring_off || child_space == RING_SPACES)
+		return;
+	struct lane_records r;
+	lane_records(&r, vcpu);
+	lane_record(&r, RING_RECORD_UNBORN, NULL)->other = child_space;
+	lane_send(&r);
+}

@@ -1,0 +1,64 @@
+/* lane.h - the producer's side of the ring: where the threads of this process write.
+ *
+ * The lanes of this process are always at the same address, lane_space, which is a window on its space in the segment: after a
+ * fork the child turns the window to a space of its own, and code that QEMU has already translated goes on writing right. */
+#pragma once
+#include "ring.h"
+
+extern struct ring_space lane_space __attribute__((visibility("hidden")));
+
+/* segment is a path under which the segment can be opened.  Turns the window to the space; what threads of an earlier image of the process left is handed over.
+ * => *fresh: no image of this process has spoken before.
+ * => false: nothing can be captured (the segment cannot be opened, or is another version's). */
+bool lane_attach(const char *segment, uint32_t space, bool *fresh);
+
+/* The space of this process. */
+uint32_t lane_space_index(void);
+
+/* Ends this process when the consumer is gone: a program that nobody watches must not stay behind. */
+void lane_look(void);
+
+/* Gives thread vcpu an open chunk; takes it back at its end.  => lane_open may wait for room. */
+void lane_open(unsigned vcpu);
+void lane_close(unsigned vcpu);
+
+/* Hands the open chunk over, and opens the next. */
+void lane_full(struct ring_lane *lane) __attribute__((noinline, cold));
+
+/* Records that are collected, then handed over with the references that came before them.  One thread at a time: between
+ * lane_records and lane_send the process's other threads wait to send theirs. */
+struct lane_records {
+	struct ring_lane *lane;
+	uint32_t n_refs, n_records;
+	char *next;         /* where the next record goes in the chunk */
+};
+void lane_records(struct lane_records *r, unsigned vcpu);
+/* Adds one, with a name (NULL: none) of which at most 4096 bytes are kept.  => a zeroed record to fill in, valid until the
+ * next call. */
+struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const char *name);
+void lane_send(struct lane_records *r);
+/* Forgets them: nothing was added. */
+void lane_cancel(struct lane_records *r);
+
+/* fork: reserves a space and announces it; in the child, turns the window to it. */
+void lane_fork_prepare(unsigned vcpu);
+void lane_fork_child(unsigned vcpu);
+/* The fork that lane_fork_prepare announced did not happen. */
+void lane_fork_failed(unsigned vcpu);
+
+/* One reference.  The whole of what a load or a store costs: keep it so. */
+static inline __attribute__((always_inline)) void lane_advance(struct ring_lane *lane, ref_t *next)
+{
+	__atomic_store_n(&lane->cursor, next, __ATOMIC_RELEASE);
+	if (__builtin_expect(((uintptr_t)next & (RING_CHUNK_BYTES - 1)) >= RING_CHUNK_BYTES - RING_SLACK_WORDS * 8, 0))
+		lane_full(lane);
+}
+
+static inline __attribute__((always_inline)) void lane_put(struct ring_lane *lane, uint64_t word)
+{
+	ref_t *at = lane->cursor;
+	at->word = word;
+	lane_advance(lane, at + 1);
+}
+
+static inline struct ring_lane *lane_of(unsigned vcpu) { return &lane_space.lane[vcpu]; }

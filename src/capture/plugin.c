@@ -1,0 +1,181 @@
+/* plugin.c - the capture plugin: what QEMU calls.
+ *
+ * QEMU translates the program's code block by block, and lets the plugin add calls to what it translates.  Each block gets a call
+ * that records a fetch of the page (or pages) its code lies in, and each load and store a call that records the address. */
+#include "qemu_plugin.h"
+#include "call.h"
+#include "guest.h"
+#include "lane.h"
+#include "space.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
+
+enum { PAGE_BYTES = 4096, ACCESS_MAX = 16, INFO_STORE_SHIFT = 17 };
+
+static bool root;        /* the first program, in its first image: it says so */
+static bool image_known; /* the image has been recorded */
+
+/* ---- references ---- */
+
+/* The second page of an access that may lie in two. */
+static __attribute__((noinline, cold)) void put_crossing(struct ring_lane *lane, qemu_plugin_meminfo_t info, uint64_t va,
+                                                         uint64_t kind)
+{
+	if (va % PAGE_BYTES + (1u << qemu_plugin_mem_size_shift(info)) > PAGE_BYTES)
+		lane_put(lane, ref_make(vaddr(va / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES), kind).word);
+}
+
+static inline __attribute__((always_inline)) void put_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va,
+                                                             uint64_t kind)
+{
+	struct ring_lane *lane = lane_of(vcpu);
+	lane_put(lane, va << REF_KIND_BITS | kind);
+	if (__builtin_expect(va % PAGE_BYTES > PAGE_BYTES - ACCESS_MAX, 0))
+		put_crossing(lane, info, va, kind);
+}
+
+/* QEMU says in one bit of info whether an access is a store.  Which one is no part of the interface, so it is tried at the start. */
+static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
+{
+	(void)userdata;
+	put_access(vcpu, info, va, info >> INFO_STORE_SHIFT & 1);
+}
+
+static void on_access_unknown(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
+{
+	(void)userdata;
+	put_access(vcpu, info, va, qemu_plugin_mem_is_store(info) ? ACCESS_STORE : ACCESS_LOAD);
+}
+
+static bool info_store_bit_known(void)
+{
+	for (unsigned i = 0; i < 32; i++)
+		if (qemu_plugin_mem_is_store(1u << i) != (i == INFO_STORE_SHIFT))
+			return false;
+	return true;
+}
+
+static void on_block(unsigned vcpu, void *userdata) { lane_put(lane_of(vcpu), (uintptr_t)userdata); }
+
+/* ---- translation ---- */
+
+static void image_record(const struct qemu_plugin_insn *insn)
+{
+	image_known = true;
+	guest_base_set((uintptr_t)qemu_plugin_insn_haddr(insn) - qemu_plugin_insn_vaddr(insn));
+	struct lane_records r;
+	lane_records(&r, 0);
+	if (root)
+		lane_record(&r, TRACE_PROCESS, NULL)->count = getpid();
+	space_image(&r, qemu_plugin_path_to_binary());
+	lane_send(&r);
+}
+
+static qemu_plugin_vcpu_mem_cb_t access_callback;
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	(void)id;
+	size_t n = qemu_plugin_tb_n_insns(tb);
+	struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, n - 1);
+	uint64_t start = qemu_plugin_tb_vaddr(tb), end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last) - 1;
+	if (!image_known)
+		image_record(qemu_plugin_tb_get_insn(tb, 0));
+	for (uint64_t va = start; va <= end; va = va / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES)
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS,
+		                                     (void *)ref_make(vaddr(va), ACCESS_FETCH).word);
+	for (size_t i = 0; i < n; i++)
+		qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), access_callback, QEMU_PLUGIN_CB_NO_REGS,
+		                                 QEMU_PLUGIN_MEM_RW, NULL);
+}
+
+/* ---- threads, calls, the end ---- */
+
+static void on_thread_start(qemu_plugin_id_t id, unsigned vcpu)
+{
+	(void)id;
+	lane_open(vcpu);
+	if (!image_known)
+		return;
+	struct lane_records r;
+	lane_records(&r, vcpu);
+	lane_record(&r, TRACE_THREAD, NULL);
+	lane_send(&r);
+}
+
+static void on_thread_end(qemu_plugin_id_t id, unsigned vcpu)
+{
+	(void)id;
+	struct lane_records r;
+	lane_records(&r, vcpu);
+	lane_record(&r, TRACE_THREAD_EXIT, NULL);
+	lane_send(&r);
+	lane_close(vcpu);
+}
+
+static void on_call(qemu_plugin_id_t id, unsigned vcpu, int64_t num, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                    uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
+{
+	(void)id, (void)a7, (void)a8;
+	call_before(vcpu, num, (uint64_t[6]){ a1, a2, a3, a4, a5, a6 });
+}
+
+static void on_call_return(qemu_plugin_id_t id, unsigned vcpu, int64_t num, int64_t ret)
+{
+	(void)id;
+	call_after(vcpu, num, ret);
+}
+
+static void on_exit_of_process(qemu_plugin_id_t id, void *userdata)
+{
+	(void)id, (void)userdata;
+	call_exit();
+}
+
+/* ---- installation ---- */
+
+/* The value of "key=value" among the plugin's arguments, or NULL. */
+static const char *argument(int argc, char **argv, const char *key)
+{
+	size_t n = strlen(key);
+	for (int i = 0; i < argc; i++)
+		if (strncmp(argv[i], key, n) == 0 && argv[i][n] == '=')
+			return strdup(argv[i] + n + 1); /* QEMU frees its own; once for a process */
+	return NULL;
+}
+
+static bool setup_read(struct call_setup *setup, const qemu_info_t *info, int argc, char **argv)
+{
+	const char *space = argument(argc, argv, "space"), *seed = argument(argc, argv, "seed");
+	setup->target = strdup(info->target_name);
+	setup->launch = (struct launch){
+		.qemu_dir = argument(argc, argv, "qemu"), .plugin = argument(argc, argv, "self"),
+		.segment = argument(argc, argv, "segment"), .space = space ? strtoul(space, NULL, 10) : 0,
+		.seed = seed ? strtoull(seed, NULL, 10) : 0, .keep_random = argument(argc, argv, "random") != NULL,
+	};
+	return setup->launch.qemu_dir && setup->launch.plugin && setup->launch.segment && space && seed;
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	struct call_setup setup;
+	if (info->system_emulation || !setup_read(&setup, info, argc, argv)) {
+		fprintf(stderr, "pageworks-capture: this plugin is started by pageworks, under user-mode QEMU\n");
+		return 1;
+	}
+	if (!lane_attach(setup.launch.segment, setup.launch.space, &root))
+		return root; /* the first program must not run unseen; others had better run unseen than not at all */
+	access_callback = info_store_bit_known() ? on_access : on_access_unknown;
+	if (call_init(&setup)) {
+		qemu_plugin_register_vcpu_syscall_cb(id, on_call);
+		qemu_plugin_register_vcpu_syscall_ret_cb(id, on_call_return);
+	}
+	qemu_plugin_register_vcpu_init_cb(id, on_thread_start);
+	qemu_plugin_register_vcpu_exit_cb(id, on_thread_end);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+	qemu_plugin_register_atexit_cb(id, on_exit_of_process, NULL);
+	return 0;
+}

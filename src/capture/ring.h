@@ -1,0 +1,151 @@
+/* ring.h - the memory through which running programs hand their references to pageworks.
+ *
+ * One side is many: every thread of every process under capture (the plugin, inside QEMU).  The other side is one: the consumer
+ * (src/trace/capture*.c).  They share one segment of memory and nothing else:
+ *
+ *        producers: one lane for each thread                                          consumer
+ *
+ *      space 0  +--------+--------+---          chunks of 4096 references
+ *      (process)| lane 0 | lane 1 | ..      +------+------+------+------+---
+ *               +--|-----+----|---+---      | open | full | free | open | ..
+ *      space 1     |          |             +--^---+---|--+------+--^---+---
+ *               +--|-----+-   |                |       |            |
+ *               |  |     |    +----------------|-------|------------+   a lane's cursor: where its thread writes next
+ *               +--|-----+-                    |       |
+ *                  +---------------------------+       v
+ *                                            queue  [ entry | entry | entry ] --------> in order of arrival
+ *
+ * A thread writes references into its own open chunk: one store, one step of its cursor, one test whether the chunk is full.  A
+ * full chunk goes into the queue as an entry, and the thread takes a free chunk.  An event (a mapping, a fork, an exit) goes
+ * behind the references that came before it, in the same chunk, and closes it: so within a thread everything is in order.
+ *
+ * Between threads of a process order matters where an address space changes: all that others did before it must be seen before
+ * it.  So the entry of such an event carries marks: where the cursor of every other lane of the process stood, read under the
+ * lock of the queue.  The consumer takes what lies before the marks out of the open chunks first, remembers how far it went, and
+ * takes the rest when the chunk comes.  Between events, threads are in the order in which their chunks came.
+ *
+ *      1.  An open chunk belongs to one lane (owner); its words before the cursor never change.
+ *      2.  The queue, the free chunks and the states of the spaces change only under the lock.
+ *      3.  The lock is robust: a producer killed while it holds it leaves nothing half done that matters, because an entry counts
+ *          only once tail has moved past it, and a chunk is free only if its owner says so.
+ *      4.  A killed process leaves its open chunks behind; the consumer takes what is before their cursors, then frees them.
+ *      5.  A cursor is stored after the word before it (release), so that whoever reads a cursor may read all words before it.
+ *
+ * Back-pressure: a producer that finds RING_BACKLOG entries waiting waits too.  Chunks are taken lowest first, so that a single
+ * thread whose consumer keeps up goes round in few chunks, which stay in the cache; there are many more of them only so that a
+ * program of many idle threads, each holding an open chunk, cannot run out.  Memory of chunks that were never used costs nothing.
+ *
+ * Rejected: a queue without a lock (a producer killed between taking a place and filling it would stop the consumer for good); one
+ * ring for each thread (no order between threads, and a scan of all of them to find work); words for events between the
+ * references (the consumer would have to look at every word; so it can hand out a chunk as it is). */
+#pragma once
+#include "../machine/access.h"
+#include "../trace/event.h"
+#include <pthread.h>
+#include <stdint.h>
+
+#define RING_MAGIC 0x70770001u /* changes with the layout: plugin and command must come from the same build */
+
+enum {
+	RING_CHUNK_BYTES = 32768,
+	RING_CHUNK_WORDS = RING_CHUNK_BYTES / 8,
+	RING_SLACK_WORDS = 32,      /* a chunk counts as full this much before its end: one call may write that many at once */
+	RING_CHUNKS = 4096,
+	RING_SPACES = 1024,         /* processes at one time */
+	RING_SPACE_BYTES = 65536,
+	RING_LANES = RING_SPACE_BYTES / 64 - 2, /* threads of a process at one time */
+	RING_QUEUE = 8192,          /* more than there are chunks: it cannot overflow */
+	RING_BACKLOG = 48,          /* entries: 1.5 MiB, less than a last-level cache holds */
+};
+
+/* A thread's place to write: one line of the cache, so that threads do not disturb each other. */
+struct ring_lane {
+	ref_t *cursor;      /* next word to write, as an address of the producer; NULL: the lane is not in use */
+	uint32_t chunk;     /* the open chunk that it points into */
+	uint32_t unused;
+	uint64_t saved[6];  /* addresses that a block of code keeps for its later references; the producer's own */
+};
+
+enum ring_space_state {
+	RING_SPACE_FREE,
+	RING_SPACE_FORKED,  /* its parent announced it; the process itself has not spoken yet */
+	RING_SPACE_LIVE,
+	RING_SPACE_LEFT,    /* it said that it exits */
+};
+
+/* A process. */
+struct ring_space {
+	uint32_t state;
+	int32_t host_pid;
+	uint64_t base;      /* where the process has the chunks: cursor - base is an offset */
+	uint32_t n_lanes;   /* lanes beyond were never used */
+	uint32_t parent;    /* its space */
+	uint64_t unused[13];
+	struct ring_lane lane[RING_LANES];
+};
+_Static_assert(sizeof(struct ring_lane) == 64 && sizeof(struct ring_space) == RING_SPACE_BYTES, "lanes are lines");
+
+/* What a producer hands over: n_refs references at the start of the chunk, then n_records records. */
+struct ring_entry {
+	uint32_t space, lane;
+	uint32_t chunk;
+	uint32_t n_refs, n_records;
+};
+
+/* Records are events (a FORK's other is the space of the child, a PROCESS's count its host pid), as 8-byte aligned structs one behind the other, and: */
+enum ring_record_kind {
+	RING_RECORD_MARKS = TRACE_EVENT_KINDS, /* last of an entry: positions of other lanes, to be drained before its events */
+	RING_RECORD_UNBORN,                    /* the fork announced for the space other failed */
+	RING_RECORD_WAITED,                    /* a parent learned how a child ended: other = host pid, count = wait status */
+};
+
+struct ring_mark {
+	uint32_t lane, chunk, n_refs;
+};
+
+struct ring_record {
+	uint32_t bytes;     /* of the whole record */
+	uint32_t kind;      /* enum trace_event_kind or enum ring_record_kind */
+	union {
+		struct {
+			uint32_t prot, flags, other, name_bytes; /* with its final zero byte; 0: no name */
+			uint64_t start, to, length, to_length, offset, count, file_id, file_bytes;
+			char name[];
+		};
+		struct {
+			uint32_t n_marks;
+			struct ring_mark mark[];
+		};
+	};
+};
+
+struct ring {
+	uint32_t magic;
+	int32_t consumer;           /* its pid: producers look whether it still lives */
+	uint32_t closed;            /* the consumer wants no more: producers end */
+	uint32_t reserved;
+	pthread_mutex_t lock;       /* robust, process-shared: 2. */
+	_Alignas(64) uint32_t head; /* the consumer's next entry; counts on without end, as tail does */
+	uint32_t asleep;            /* futex: 1 while the consumer sleeps */
+	_Alignas(64) uint32_t tail;
+	uint32_t waiting;           /* futex: producers that sleep until the queue has room */
+	_Alignas(64) struct ring_entry queue[RING_QUEUE];
+	uint32_t owner[RING_CHUNKS];/* 0: free; else 1 + space of the process that has it, RING_QUEUED while in the queue */
+};
+
+#define RING_QUEUED UINT32_MAX
+
+/* Where things are in the segment. */
+#define RING_SPACES_AT ((sizeof(struct ring) + RING_SPACE_BYTES - 1) / RING_SPACE_BYTES * RING_SPACE_BYTES)
+#define RING_CHUNKS_AT (RING_SPACES_AT + (uint64_t)RING_SPACES * RING_SPACE_BYTES)
+#define RING_BYTES (RING_CHUNKS_AT + (uint64_t)RING_CHUNKS * RING_CHUNK_BYTES)
+
+static inline struct ring_space *ring_space(struct ring *r, uint32_t space)
+{
+	return (struct ring_space *)((char *)r + RING_SPACES_AT) + space;
+}
+
+static inline ref_t *ring_chunk(struct ring *r, uint32_t chunk)
+{
+	return (ref_t *)((char *)r + RING_CHUNKS_AT + (uint64_t)chunk * RING_CHUNK_BYTES);
+}
