@@ -268,8 +268,8 @@ static void special_before(unsigned vcpu, const struct call *c, const uint64_t a
 
 static void special_after(unsigned vcpu, const struct call *c, const uint64_t arg[6], int64_t ret)
 {
-	if (is_fork(c, arg) && ret < 0)
-		lane_fork_failed(vcpu);
+	if (is_fork(c, arg) && ret != 0)
+		lane_fork_done(vcpu, ret);
 	else if (c->special == CALL_WAIT4)
 		waited(vcpu, arg[1], ret);
 	else if (c->special == CALL_GETRANDOM && ret > 0 && !launch.keep_random)

@@ -29,7 +29,7 @@ struct ring_space lane_space __attribute__((aligned(RING_SPACE_BYTES)));
 
 static struct ring *ring;
 static uint32_t space_index;
-static uint32_t child_space; /* reserved by lane_fork_prepare; 0: none was free */
+static __thread uint32_t child_space = RING_SPACES; /* reserved by lane_fork_prepare, if one was free */
 static bool ring_off;        /* nothing is captured: references go into void_chunk, records nowhere */
 static ref_t void_chunk[RING_CHUNK_WORDS] __attribute__((aligned(RING_CHUNK_BYTES)));
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -150,17 +150,6 @@ void lane_open(unsigned vcpu)
 	ring_unlock();
 }
 
-void lane_close(unsigned vcpu)
-{
-	struct ring_lane *lane = lane_of(vcpu);
-	if (ring_off)
-		return;
-	ring_lock();
-	if (lane->cursor)
-		chunk_queue(lane, lane_n_refs(lane), 0);
-	ring_unlock();
-}
-
 /* ---- records ---- */
 
 void lane_records(struct lane_records *r, unsigned vcpu)
@@ -231,18 +220,22 @@ static void records_mark(struct lane_records *r)
 	r->n_records++;
 }
 
-void lane_send(struct lane_records *r)
+static void records_send(struct lane_records *r, bool last)
 {
 	if (!ring_off) {
 		wait_for_room();
 		ring_lock();
 		records_mark(r);
 		chunk_queue(r->lane, r->n_refs, r->n_records);
-		chunk_open(r->lane);
+		if (!last)
+			chunk_open(r->lane);
 		ring_unlock();
 	}
 	pthread_mutex_unlock(&records_lock);
 }
+
+void lane_send(struct lane_records *r) { records_send(r, false); }
+void lane_send_last(struct lane_records *r) { records_send(r, true); }
 
 void lane_cancel(struct lane_records *r)
 {
@@ -377,9 +370,15 @@ void lane_fork_child(unsigned vcpu)
 	lane_send(&r);
 }
 
-void lane_fork_failed(unsigned vcpu)
+void lane_fork_done(unsigned vcpu, int64_t pid)
 {
 	if (ring_off || child_space == RING_SPACES)
+		return;
+	int32_t unknown = 0;
+	if (pid > 0)
+		__atomic_compare_exchange_n(&ring_space(ring, child_space)->host_pid, &unknown, (int32_t)pid, false,
+		                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	if (pid >= 0)
 		return;
 	struct lane_records r;
 	lane_records(&r, vcpu);

@@ -18,9 +18,8 @@ uint32_t lane_space_index(void);
 /* Ends this process when the consumer is gone: a program that nobody watches must not stay behind. */
 void lane_look(void);
 
-/* Gives thread vcpu an open chunk; takes it back at its end.  => lane_open may wait for room. */
+/* Gives thread vcpu an open chunk.  => may wait for room. */
 void lane_open(unsigned vcpu);
-void lane_close(unsigned vcpu);
 
 /* Hands the open chunk over, and opens the next. */
 void lane_full(struct ring_lane *lane) __attribute__((noinline, cold));
@@ -37,14 +36,16 @@ void lane_records(struct lane_records *r, unsigned vcpu);
  * next call. */
 struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const char *name);
 void lane_send(struct lane_records *r);
+/* Likewise, the last of a thread: its lane has no open chunk any more. */
+void lane_send_last(struct lane_records *r);
 /* Forgets them: nothing was added. */
 void lane_cancel(struct lane_records *r);
 
 /* fork: reserves a space and announces it; in the child, turns the window to it. */
 void lane_fork_prepare(unsigned vcpu);
 void lane_fork_child(unsigned vcpu);
-/* The fork that lane_fork_prepare announced did not happen. */
-void lane_fork_failed(unsigned vcpu);
+/* In the parent, later: the fork that this thread announced last made the child pid, or failed (pid < 0). */
+void lane_fork_done(unsigned vcpu, int64_t pid);
 
 /* One reference.  The whole of what a load or a store costs: keep it so. */
 static inline __attribute__((always_inline)) void lane_advance(struct ring_lane *lane, ref_t *next)

@@ -112,8 +112,7 @@ static void on_thread_end(qemu_plugin_id_t id, unsigned vcpu)
 	struct lane_records r;
 	lane_records(&r, vcpu);
 	lane_record(&r, TRACE_THREAD_EXIT, NULL);
-	lane_send(&r);
-	lane_close(vcpu);
+	lane_send_last(&r);
 }
 
 static void on_call(qemu_plugin_id_t id, unsigned vcpu, int64_t num, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
