@@ -18,6 +18,7 @@
 #include "unpack.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,8 +43,7 @@ struct input {
 static void give_up(struct input *in, enum pw_err err, const char *what)
 {
 	in->end = true;
-	in->error = pw_fail(&in->why, err, "%s: %s at byte %llu", in->name, what,
-	                    (unsigned long long)(in->raw_bytes - in->unpack.in_n));
+	in->error = pw_fail(&in->why, err, "%s: %s byte %llu", in->name, what, (unsigned long long)in->raw_bytes);
 }
 
 /* Reads behind the raw bytes that are left.  => the buffer has room. */
@@ -57,7 +57,9 @@ static void raw_read(struct input *in)
 		                               : read(in->fd, in->raw + in->unpack.in_n, RAW_BYTES - in->unpack.in_n);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0) {
-		give_up(in, PW_IO, strerror(errno));
+		char what[100];
+		snprintf(what, sizeof what, "%s, at", strerror(errno));
+		give_up(in, PW_IO, what);
 		return;
 	}
 	in->raw_end = got == 0;
@@ -96,13 +98,13 @@ static void unpack_more(struct input *in)
 	enum pw_err err = unpack_step(&in->unpack, in->raw_end);
 	in->n = in->capacity - in->unpack.out_n;
 	if (err == PW_NOMEM)
-		give_up(in, err, "out of memory while unpacking");
+		give_up(in, err, "out of memory while unpacking, at");
 	else if (err)
-		give_up(in, err, "the compressed data is damaged");
+		give_up(in, err, "the compressed data is damaged, at or before");
 	else if (in->raw_end && in->unpack.out_n == room && in->unpack.in_n == in_before) {
 		in->end = true;
 		if (!in->unpack.whole || in->unpack.in_n)
-			give_up(in, PW_TRUNCATED, "the compressed data ends early,");
+			give_up(in, PW_TRUNCATED, "the compressed data ends early, at");
 	}
 }
 
@@ -116,7 +118,7 @@ static bool window_make_room(struct input *in, size_t want)
 		return true;
 	uint8_t *bigger = mem_realloc(in->window, want, 1);
 	if (!bigger) {
-		give_up(in, PW_NOMEM, "out of memory for a record");
+		give_up(in, PW_NOMEM, "out of memory for a record, at");
 		return false;
 	}
 	in->window = bigger;

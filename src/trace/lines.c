@@ -35,7 +35,7 @@ static const char *line_excerpt(char *buf, size_t size, const char *line)
 	size_t n = 0;
 	for (; n + 4 < size && line[n] != '\n' && line[n] != '\r'; n++)
 		buf[n] = line[n] >= ' ' && line[n] < 127 ? line[n] : '?';
-	strcpy(buf + n, n + 4 < size ? "" : "...");
+	memcpy(buf + n, n + 4 < size ? "\0\0\0" : "...", 4);
 	return buf;
 }
 
@@ -49,7 +49,7 @@ const char *lines_reject(struct lines *l, const char *p, const char *end)
 	const struct reader *other = l->last_line ? NULL : reader_of_line(p, l->reader);
 	if (other) {
 		char where[200], what[60];
-		l->trace.error = pw_fail(&l->trace.why, PW_FORMAT, "%s: '%s' is a record of a %s trace, in what began as a %s trace; "
+		l->trace.error = pw_fail(&l->trace.why, PW_FORMAT, "%s: '%s' is a record of a %s trace, among those of a %s trace; "
 		                         "a trace has one format", line_number_text(where, sizeof where, l),
 		                         line_excerpt(what, sizeof what, p), other->name, l->reader->name);
 		return end;

@@ -146,15 +146,30 @@ static bool frame_unpack(struct reader_state *r, const struct pwt_frame *f, cons
 	return true;
 }
 
+static bool trailer_is_whole(const struct pwt_trailer *t)
+{
+	return !memcmp(t->magic, PWT_END_MAGIC, PWT_MAGIC_BYTES) && pwt_sum(t, offsetof(struct pwt_trailer, sum), NULL, 0) == t->sum;
+}
+
 /* Behind the index comes the trailer, and then nothing. */
 static void end_check(struct reader_state *r, size_t index_bytes)
 {
-	size_t want = index_bytes + PWT_TRAILER_BYTES, got;
-	input_peek(r->in, want + 1, &got);
-	if (got > want)
+	struct pwt_trailer trailer;
+	size_t want = index_bytes + sizeof trailer, got;
+	const uint8_t *p = input_peek(r->in, want + 1, &got);
+	if (got > want) {
 		fail_at(r, PW_FORMAT, "something follows the end of the trace that begins");
-	else if (got == want || take(r, want))
+		return;
+	}
+	/* Looking for more may have met an error of the file or of what it is packed in. */
+	r->trace.error = input_error(r->in, &r->trace.why);
+	if (r->trace.error || (got < want && !take(r, want)))
+		return;
+	memcpy(&trailer, p + index_bytes, sizeof trailer);
+	if (trailer_is_whole(&trailer) && trailer.refs == r->refs)
 		r->ended = true;
+	else
+		fail_at(r, PW_CORRUPT, "the end mark is damaged, behind the index");
 }
 
 /* Gets the next frame ready.  => false: there is none, for a good or a bad reason. */
@@ -354,8 +369,7 @@ static enum pw_err header_read(struct reader_state *r, struct pw_why *why)
 
 static bool trailer_read(const struct reader_state *r, struct pwt_trailer *ret)
 {
-	return input_tail(r->in, ret, sizeof *ret) && !memcmp(ret->magic, PWT_END_MAGIC, PWT_MAGIC_BYTES) &&
-	       pwt_sum(ret, offsetof(struct pwt_trailer, sum), NULL, 0) == ret->sum;
+	return input_tail(r->in, ret, sizeof *ret) && trailer_is_whole(ret);
 }
 
 /* Walks the index up to the frame that holds reference ref.  => false: the index makes no sense. */

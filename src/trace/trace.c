@@ -40,17 +40,27 @@ const struct reader *reader_of_line(const char *line, const struct reader *excep
 	return NULL;
 }
 
-/* How many lines each format knows. */
+/* How many lines each format knows, and the first of them. */
 struct tally {
-	unsigned records[READERS];
+	unsigned lines;
+	unsigned records[READERS], first[READERS];
 };
 
 static void tally_line(struct tally *t, const char *line)
 {
+	t->lines++;
 	for (unsigned i = 0; i < READERS; i++) {
-		if (readers[i]->line && readers[i]->line(line) == LINE_RECORD)
-			t->records[i]++;
+		if (readers[i]->line && readers[i]->line(line) == LINE_RECORD && !t->records[i]++)
+			t->first[i] = t->lines;
 	}
+}
+
+/* Whether format a knows more lines than b, or as many and an earlier one. */
+static bool tally_better(const struct tally *t, unsigned a, unsigned b)
+{
+	if (t->records[a] != t->records[b])
+		return t->records[a] > t->records[b];
+	return t->first[a] < t->first[b];
 }
 
 /* Asks about every line of text, which ends in a newline. */
@@ -63,7 +73,7 @@ static const struct reader *sniff_text(const char *text, size_t n)
 	}
 	unsigned best = 0;
 	for (unsigned i = 1; i < READERS; i++)
-		best = t.records[i] > t.records[best] ? i : best;
+		best = tally_better(&t, i, best) ? i : best;
 	return t.records[best] ? readers[best] : NULL;
 }
 
