@@ -33,9 +33,9 @@ int temp_end(void **state)
 
 char *temp_path(void)
 {
-	char path[300];
-	snprintf(path, sizeof path, "%s/%u", folder, n_files++);
-	return strcpy(malloc(strlen(path) + 1), path);
+	char *path = malloc(300);
+	snprintf(path, 300, "%s/%u", folder, n_files++);
+	return path;
 }
 
 char *temp_file(const void *bytes, size_t n)
@@ -120,7 +120,7 @@ static void add_event(struct stream *s, const struct trace_item *item)
 	s->events = realloc(s->events, (s->n_events + 1) * sizeof *s->events);
 	struct stream_event *e = &s->events[s->n_events++];
 	*e = (struct stream_event){ .after = s->n_refs, .pid = item->pid, .tid = item->tid, .event = item->event };
-	e->event.name = strcpy(malloc(strlen(item->event.name) + 1), item->event.name);
+	e->event.name = strdup(item->event.name);
 }
 
 void stream_add(struct stream *s, const struct trace_item *item)
@@ -182,10 +182,12 @@ bool stream_differs(const struct stream *a, const struct stream *b)
 char *stream_text(struct trace *t)
 {
 	struct stream s = stream_read(t);
-	char *text = malloc(1 + s.n_refs * 48), *at = text;
-	*at = 0;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	for (uint64_t i = 0; i < s.n_refs; i++)
-		at += sprintf(at, "%u.%u %c %lx\n", s.pid[i], s.tid[i], "LSF"[ref_kind(s.refs[i])], ref_va(s.refs[i]).v);
+		fprintf(f, "%u.%u %c %lx\n", s.pid[i], s.tid[i], "LSF"[ref_kind(s.refs[i])], ref_va(s.refs[i]).v);
+	fclose(f);
 	stream_free(&s);
 	return text;
 }

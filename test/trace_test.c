@@ -73,7 +73,7 @@ static void packed_files_cut_off_give_whole_lines(void **state)
 	struct rng r;
 	rng_init(&r, 1);
 	for (int i = 0; i < 20000; i++)
-		n += (size_t)sprintf(lines + n, "%08x %c\n", (unsigned)rng_next(&r), i & 1 ? 'R' : 'W');
+		n += (size_t)snprintf(lines + n, 12, "%08x %c\n", (unsigned)rng_next(&r), i & 1 ? 'R' : 'W');
 	for (enum pack how = PACK_GZIP; how <= PACK_ZSTD; how++) {
 		size_t packed_n;
 		uint8_t *packed = bytes_pack(how, (uint8_t *)lines, n, &packed_n);
@@ -282,7 +282,8 @@ static void generators_keep_their_word(void **state)
 static void writes_do_not_move_addresses(void **state)
 {
 	(void)state;
-	struct trace *a = open_or_fail("zipf:pages=500,refs=40000,seed=9"), *b = open_or_fail("zipf:pages=500,refs=40000,seed=9,writes=0.3");
+	struct trace *a = open_or_fail("zipf:pages=500,refs=40000,seed=9");
+	struct trace *b = open_or_fail("zipf:pages=500,refs=40000,seed=9,writes=0.3");
 	struct stream x = stream_read(a), y = stream_read(b);
 	uint64_t stores = 0;
 	for (uint64_t i = 0; i < x.n_refs; i++) {
