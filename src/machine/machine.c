@@ -160,8 +160,8 @@ static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t
 		return (struct machine_stop){ .why = MACHINE_FAULTED, .va = va, .kind = kind, .fault = fault };
 	m->now++;
 	m->counts.references[kind]++;
-	uint64_t page = 1ull << ptfmt_level_shift(&m->format, e.level);
-	uint8_t *at = (uint8_t *)physmem_frame(&m->mem, e.pfn) + (va.v & (page - 1));
+	uint64_t page = 1ull << ptfmt_level_shift(&m->format, tlb_entry_level(e));
+	uint8_t *at = (uint8_t *)physmem_frame(&m->mem, tlb_entry_pfn(e)) + (va.v & (page - 1));
 	if (kind == ACCESS_STORE)
 		memcpy(at, bytes, n);
 	else
@@ -365,17 +365,20 @@ void machine_counts(const struct machine *m, struct machine_counts *ret)
 	*ret = m->counts;
 }
 
+/* Who looks at a rank is whoever found nothing in the rank before it; every reference looks at the first. */
 struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i)
 {
-	const struct tlb_group *first = &m->cpu[0].tlb.group[i];
-	struct tlb_counts t = { .name = first->name };
-	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++)
-		if (first->first_for >> kind & 1)
-			t.accesses += m->counts.references[kind];
-	for (unsigned n = 0; n < m->config.n_cpus; n++) {
-		t.accesses += m->cpu[n].tlb.group[i].accesses;
-		t.misses += m->cpu[n].tlb.group[i].misses;
-	}
+	struct tlb_counts t = { .name = m->cpu[0].tlb.group[i] };
+	for (unsigned n = 0; n < m->config.n_cpus; n++)
+		for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
+			const struct tlb_rank *r = m->cpu[n].tlb.rank[kind];
+			for (unsigned d = 0; d < m->cpu[n].tlb.depth[kind]; d++) {
+				if (!(r[d].groups >> i & 1))
+					continue;
+				t.misses += r[d].missed;
+				t.accesses += d > 0 ? r[d - 1].missed : n == 0 ? m->counts.references[kind] : 0;
+			}
+		}
 	t.hits = t.accesses - t.misses;
 	return t;
 }

@@ -8,9 +8,9 @@ static const char *slot_flaw(const struct machine *m, const struct cpu *c, uint3
 		return "a TLB entry was used before it was filled";
 	if (b->stamp[slot] > m->now)
 		return "a TLB entry was used in the future";
-	if (b->entry[slot].pfn.v >= m->mem.frames)
+	if (tlb_entry_pfn(b->entry[slot]).v >= m->mem.frames)
 		return "a TLB entry leads outside memory";
-	return (b->tag[slot] & 7) == b->entry[slot].level + 1u ? NULL : "a TLB tag and its entry differ in page size";
+	return (b->tag[slot] & 7) == tlb_entry_level(b->entry[slot]) + 1u ? NULL : "a TLB tag and its entry differ in page size";
 }
 
 /* Entries of the space that is loaded must agree with its tables; of the others the roots are not known here. */
@@ -19,20 +19,20 @@ static const char *stale_flaw(struct machine *m, struct cpu *c, uint32_t slot)
 	const struct tlb_bank *b = &c->tlb;
 	if (!c->has_space || (uint16_t)(b->tag[slot] >> 3) != c->asid)
 		return NULL;
-	const struct tlb_entry *e = &b->entry[slot];
-	uint64_t va = b->tag[slot] >> 19 << b->level_shift[e->level];
+	const struct tlb_entry e = b->entry[slot];
+	uint64_t va = b->tag[slot] >> 19 << b->level_shift[tlb_entry_level(e)];
 	unsigned up = 64 - m->format.va_bits;
 	const struct walk_want want = {
 		.va = vaddr(m->format.sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va),
-		.kind = e->rights & PT_READ ? ACCESS_LOAD : ACCESS_FETCH,
+		.kind = tlb_entry_rights(e) & PT_READ ? ACCESS_LOAD : ACCESS_FETCH,
 	};
 	struct walk w;
 	walk_from_root(&m->format, &m->mem, c->root, &want, &w);
-	if (w.fault != MACHINE_FAULT_NONE || w.pfn.v != e->pfn.v || w.level != e->level)
+	if (w.fault != MACHINE_FAULT_NONE || w.pfn.v != tlb_entry_pfn(e).v || w.level != tlb_entry_level(e))
 		return "a TLB entry contradicts the page tables: a flush was missed";
-	if (e->rights & ~w.rights)
+	if (tlb_entry_rights(e) & ~w.rights)
 		return "a TLB entry grants rights that the page tables do not";
-	return e->dirty && !w.dirty && m->format.dirty ? "a TLB entry is dirty and its table entry is not" : NULL;
+	return tlb_entry_dirty(e) && !w.dirty && m->format.dirty ? "a TLB entry is dirty and its table entry is not" : NULL;
 }
 
 static const char *quick_flaw(const struct machine *m, const struct cpu *c)
@@ -45,10 +45,10 @@ static const char *quick_flaw(const struct machine *m, const struct cpu *c)
 		ref_t r = { q & m->keep };
 		if (slot >= c->tlb.n_first || c->tlb.tag[slot] == 0)
 			return "a quick word names no first-rank entry";
-		const struct tlb_entry *e = &c->tlb.entry[slot];
-		if (ref_kind(r) == ACCESS_STORE && !e->dirty)
+		const struct tlb_entry e = c->tlb.entry[slot];
+		if (ref_kind(r) == ACCESS_STORE && !tlb_entry_dirty(e))
 			return "a quick word allows stores to a clean page";
-		unsigned shift = c->tlb.level_shift[e->level];
+		unsigned shift = c->tlb.level_shift[tlb_entry_level(e)];
 		if ((ref_va(r).v >> shift << 19) >> 19 != c->tlb.tag[slot] >> 19)
 			return "a quick word names an entry of another page";
 	}
@@ -72,7 +72,7 @@ const char *machine_flaw(struct machine *m)
 		if (flaw)
 			return flaw;
 		for (unsigned g = 0; g < c->tlb.n_groups; g++)
-			if (c->tlb.group[g].misses > machine_tlb_counts(m, g).accesses)
+			if (machine_tlb_counts(m, g).misses > machine_tlb_counts(m, g).accesses)
 				return "a TLB missed more often than it was asked";
 	}
 	return NULL;

@@ -17,13 +17,13 @@ struct lookup {
 	bool simple;          /* victim[] below can be relied on for plain ranks */
 	uint32_t victim[TLB_DEPTH];        /* slot to fill at each plain rank that missed, for a base page */
 	uint32_t pwc_victim[PTFMT_LEVELS]; /* likewise in the walk caches that were asked */
-	struct walk walk;
+	struct walk *walk;    /* where a walk's story goes */
 };
 
 static inline void quick_drop(struct machine *m, struct cpu *c, uint32_t slot)
 {
 	uint64_t page_word = c->tlb.tag[slot] >> 19 << (m->format.page_shift + REF_KIND_BITS);
-	for (unsigned kinds = c->tlb.entry[slot].quick; kinds; kinds &= kinds - 1) {
+	for (unsigned kinds = tlb_entry_quick(c->tlb.entry[slot]); kinds; kinds &= kinds - 1) {
 		uint64_t *q = &c->quick[quick_index(m, page_word | (unsigned)__builtin_ctz(kinds))];
 		if ((*q & ~m->keep) == (uint64_t)slot << REF_KIND_BITS)
 			*q = QUICK_NONE;
@@ -51,8 +51,8 @@ void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
 {
 	struct tlb_bank *b = &c->tlb;
 	if (slot < b->n_first) {
-		note_use(m, b->entry[slot].pfn, b->stamp[slot]);
-		if (b->entry[slot].level == 0)
+		note_use(m, tlb_entry_pfn(b->entry[slot]), b->stamp[slot]);
+		if (tlb_entry_level(b->entry[slot]) == 0)
 			quick_drop(m, c, slot);
 		else
 			mmu_quick_clear(c);
@@ -68,7 +68,7 @@ void mmu_settle(struct machine *m)
 		struct tlb_bank *b = &m->cpu[i].tlb;
 		for (uint32_t slot = 0; slot < b->n_first; slot++)
 			if (b->tag[slot] && b->stamp[slot] > m->settled)
-				note_use(m, b->entry[slot].pfn, b->stamp[slot]);
+				note_use(m, tlb_entry_pfn(b->entry[slot]), b->stamp[slot]);
 	}
 	m->settled = m->now;
 }
@@ -147,9 +147,8 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		break;
 	}
 	l->walked = true;
-	m->walk(&m->format, &m->mem, table, level, rights, &want, &l->walk);
-	l->e = (struct tlb_entry){ .pfn = l->walk.pfn, .level = (uint8_t)l->walk.level, .rights = (uint8_t)l->walk.rights,
-				   .dirty = l->walk.dirty };
+	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
+	l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
 }
 
 /* A walk read the entry of this level: its cache, if there is one, replaces the oldest. */
@@ -162,14 +161,14 @@ static inline void pwc_fill(struct cpu *c, const struct lookup *l, unsigned leve
 	p->last = i;
 	p->tag[i] = pwc_tag(c, l->va, level);
 	p->stamp[i] = l->now;
-	p->table[i] = l->walk.table[level - 1];
-	p->rights[i] = l->walk.rights_above[level - 1];
+	p->table[i] = l->walk->table[level - 1];
+	p->rights[i] = l->walk->rights_above[level - 1];
 }
 
 /* A completed walk is counted, its tables are cached, its frame knows. */
 static inline void walk_done(struct machine *m, struct cpu *c, const struct lookup *l)
 {
-	const struct walk *w = &l->walk;
+	const struct walk *w = l->walk;
 	m->counts.walks++;
 	m->counts.walk_references += w->reads;
 	if (w->from + 1u < m->format.levels)
@@ -185,15 +184,15 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 static enum machine_fault make_dirty(struct machine *m, struct cpu *c, struct lookup *l)
 {
 	walk(m, c, l);
-	if (l->walk.fault != MACHINE_FAULT_NONE)
-		return l->walk.fault;
+	if (l->walk->fault != MACHINE_FAULT_NONE)
+		return l->walk->fault;
 	l->walked = false;
 	m->counts.dirty_updates++;
-	c->tlb.entry[l->slot].dirty = true;
+	c->tlb.entry[l->slot].word |= TLB_ENTRY_DIRTY;
 	for (unsigned i = 0; i < c->tlb.n_arrays; i++) {
-		uint32_t slot = tlb_probe(&c->tlb, &c->tlb.array[i], l->va, c->asid, l->e.level);
+		uint32_t slot = tlb_probe(&c->tlb, &c->tlb.array[i], l->va, c->asid, tlb_entry_level(l->e));
 		if (slot != TLB_SLOT_NONE)
-			c->tlb.entry[slot].dirty = true;
+			c->tlb.entry[slot].word |= TLB_ENTRY_DIRTY;
 	}
 	return MACHINE_FAULT_NONE;
 }
@@ -224,44 +223,31 @@ static inline enum machine_fault translate(struct machine *m, struct cpu *c, str
 	if (l->found < depth) {
 		const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user };
 		l->e = b->entry[l->slot];
-		if (walk_refusal(l->e.rights, &want) == MACHINE_FAULT_NONE)
-			return l->kind == ACCESS_STORE && !l->e.dirty ? make_dirty(m, c, l) : MACHINE_FAULT_NONE;
+		if (walk_refusal(tlb_entry_rights(l->e), &want) == MACHINE_FAULT_NONE)
+			return l->kind == ACCESS_STORE && !tlb_entry_dirty(l->e) ? make_dirty(m, c, l) : MACHINE_FAULT_NONE;
 		mmu_retire(m, c, l->slot); /* stale or truly forbidden: the tables decide */
 		l->simple = false;
 		l->found = depth;
 	}
 	walk(m, c, l);
-	return l->walk.fault;
-}
-
-static inline void count_ranks(struct tlb_bank *b, const struct lookup *l)
-{
-	for (unsigned d = 0; d <= l->found && d < b->depth[l->kind]; d++) {
-		const struct tlb_rank *r = &b->rank[l->kind][d];
-		for (unsigned i = 0; i < r->n_groups; i++) {
-			struct tlb_group *g = &b->group[r->group[i]];
-			g->accesses += d > 0;
-			g->misses += d < l->found;
-		}
-	}
+	return l->walk->fault;
 }
 
 /* Puts the translation into one rank.  => the slot, or none when no array there holds pages of this size. */
 static inline uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup *l, unsigned depth)
 {
 	struct tlb_bank *b = &c->tlb;
-	bool known = l->simple && l->e.level == 0 && b->rank[l->kind][depth].plain;
-	uint32_t slot = known ? l->victim[depth] : tlb_victim(b, l->kind, depth, l->va, l->e.level);
+	bool known = l->simple && tlb_entry_level(l->e) == 0 && b->rank[l->kind][depth].plain;
+	uint32_t slot = known ? l->victim[depth] : tlb_victim(b, l->kind, depth, l->va, tlb_entry_level(l->e));
 	if (slot == TLB_SLOT_NONE)
 		return slot;
 	if (b->tag[slot])
 		mmu_retire(m, c, slot);
-	bool global = l->e.rights & PT_GLOBAL;
-	b->tag[slot] = tlb_tag(b, l->va, global ? TLB_ASID_GLOBAL : c->asid, l->e.level);
+	bool global = tlb_entry_rights(l->e) & PT_GLOBAL;
+	b->tag[slot] = tlb_tag(b, l->va, global ? TLB_ASID_GLOBAL : c->asid, tlb_entry_level(l->e));
 	b->globals_used |= global;
-	b->levels_used |= (uint8_t)(1 << l->e.level);
-	b->entry[slot] = l->e;
-	b->entry[slot].quick = 0;
+	b->levels_used |= (uint8_t)(1 << tlb_entry_level(l->e));
+	b->entry[slot].word = l->e.word & ~TLB_ENTRY_QUICK;
 	b->stamp[slot] = b->filled[slot] = l->now;
 	return slot;
 }
@@ -272,7 +258,7 @@ static inline void quick_fill(struct machine *m, struct cpu *c, const struct loo
 	if (slot >= 1ull << m->format.page_shift)
 		return;
 	c->quick[quick_index(m, word)] = word | (uint64_t)slot << REF_KIND_BITS;
-	c->tlb.entry[slot].quick |= (uint8_t)(1 << l->kind);
+	c->tlb.entry[slot].word |= 1ull << (9 + l->kind);
 }
 
 /* A global entry is found under any ASID, but quick words know only pages; they are dropped with the space, so that is right. */
@@ -284,7 +270,7 @@ static inline void remember(struct machine *m, struct cpu *c, struct lookup *l)
 	for (unsigned d = l->found; d-- > 0;)
 		slot = fill_rank(m, c, l, d);
 	if (c->tlb.depth[l->kind] == 0 || slot == TLB_SLOT_NONE)
-		note_use(m, l->e.pfn, l->now);
+		note_use(m, tlb_entry_pfn(l->e), l->now);
 	else
 		quick_fill(m, c, l, slot);
 }
@@ -293,7 +279,10 @@ __attribute__((target_clones("avx2", "default"), flatten))
 enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
 				 struct tlb_entry *ret)
 {
-	struct lookup l; /* not initialised as a whole: its walk is large, and rarely made */
+	struct walk story; /* not initialised: large, and rarely made */
+	struct lookup l;
+	l.walk = &story;
+	l.slot = TLB_SLOT_NONE;
 	l.va = va;
 	l.kind = kind;
 	l.now = now;
@@ -305,7 +294,8 @@ enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, e
 		m->counts.faults[fault]++;
 		return fault;
 	}
-	count_ranks(&c->tlb, &l);
+	for (unsigned d = 0; d < l.found; d++)
+		c->tlb.rank[kind][d].missed++;
 	if (l.walked)
 		walk_done(m, c, &l);
 	remember(m, c, &l);

@@ -31,21 +31,12 @@ static void place_array(struct tlb_bank *b, const struct tlb_geometry *g)
 	a->first = b->n_slots;
 	b->n_slots += a->sets * a->stride;
 	unsigned i = 0;
-	while (i < b->n_groups && strcmp(b->group[i].name, g->name) != 0)
+	while (i < b->n_groups && strcmp(b->group[i], g->name) != 0)
 		i++;
 	if (i == b->n_groups)
 		b->n_groups++;
 	a->group = (uint8_t)i;
-	b->group[i].name = b->array[b->n_arrays - 1].shape.name;
-}
-
-static void rank_array(struct tlb_rank *r, unsigned i, unsigned group)
-{
-	r->array[r->n++] = (uint8_t)i;
-	for (unsigned g = 0; g < r->n_groups; g++)
-		if (r->group[g] == group)
-			return;
-	r->group[r->n_groups++] = (uint8_t)group;
+	b->group[i] = a->shape.name;
 }
 
 static const struct tlb_array *rank_plain(const struct tlb_bank *b, const struct tlb_rank *r)
@@ -65,14 +56,14 @@ static void rank_kind(struct tlb_bank *b, enum access_kind kind)
 	for (unsigned level = 1; level <= 9; level++) {
 		struct tlb_rank *r = &b->rank[kind][b->depth[kind]];
 		for (unsigned i = 0; i < b->n_arrays; i++)
-			if (b->array[i].shape.level == level && b->array[i].shape.kinds >> kind & 1)
-				rank_array(r, i, b->array[i].group);
+			if (b->array[i].shape.level == level && b->array[i].shape.kinds >> kind & 1) {
+				r->array[r->n++] = (uint8_t)i;
+				r->groups |= 1u << b->array[i].group;
+			}
 		if (r->n == 0)
 			continue;
 		r->plain = rank_plain(b, r);
-		if (b->depth[kind]++ == 0)
-			for (unsigned g = 0; g < r->n_groups; g++)
-				b->group[r->group[g]].first_for |= (uint8_t)(1 << kind);
+		b->depth[kind]++;
 	}
 }
 

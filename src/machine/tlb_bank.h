@@ -17,12 +17,28 @@
 #define TLB_ASID_GLOBAL 0xffff
 #define TLB_DEPTH       9 /* levels are digits 1 to 9 */
 
+/* A translation in one word, so that it is made and copied in a register:
+ *
+ *   63                       12  11   9    8      7     3  2     0
+ *  +---------------------------+------+-------+---------+-------+
+ *  | first base frame          |quick | dirty | rights  | level |   quick: kinds (bit per kind) that may have a quick word
+ *  +---------------------------+------+-------+---------+-------+ */
 struct tlb_entry {
-	pfn_t pfn;
-	uint8_t level, rights;
-	bool dirty;
-	uint8_t quick;  /* kinds (1 << kind) that may have a quick word for this slot */
+	uint64_t word;
 };
+
+#define TLB_ENTRY_DIRTY (1ull << 8)
+#define TLB_ENTRY_QUICK (7ull << 9)
+
+static inline struct tlb_entry tlb_entry_make(pfn_t f, unsigned level, unsigned rights, bool dirty)
+{
+	return (struct tlb_entry){ f.v << 12 | (uint64_t)dirty << 8 | rights << 3 | level };
+}
+static inline pfn_t tlb_entry_pfn(struct tlb_entry e) { return pfn(e.word >> 12); }
+static inline unsigned tlb_entry_level(struct tlb_entry e) { return e.word & 7; }
+static inline unsigned tlb_entry_rights(struct tlb_entry e) { return e.word >> 3 & 31; }
+static inline bool tlb_entry_dirty(struct tlb_entry e) { return e.word & TLB_ENTRY_DIRTY; }
+static inline unsigned tlb_entry_quick(struct tlb_entry e) { return e.word >> 9 & 7; }
 
 struct tlb_array {
 	struct tlb_geometry shape;
@@ -35,14 +51,9 @@ struct tlb_array {
 /* What a lookup at one depth consults, for one kind of access. */
 struct tlb_rank {
 	const struct tlb_array *plain; /* the only array for base pages, with lru replacement: one scan finds entry and victim */
+	uint64_t missed;        /* references that found nothing here; those that looked are what the rank before missed */
+	uint32_t groups;        /* bit n: group n is consulted */
 	uint8_t array[TLB_ARRAYS], n;
-	uint8_t group[TLB_ARRAYS], n_groups;
-};
-
-struct tlb_group {
-	const char *name;
-	uint64_t accesses, misses;  /* accesses: beyond those that are counted as references */
-	uint8_t first_for;          /* kinds (1 << kind) that look here first: every reference is an access */
 };
 
 struct tlb_bank {
@@ -50,7 +61,7 @@ struct tlb_bank {
 	unsigned n_arrays;
 	struct tlb_rank rank[ACCESS_KINDS][TLB_DEPTH];
 	uint8_t depth[ACCESS_KINDS];
-	struct tlb_group group[TLB_ARRAYS];
+	const char *group[TLB_ARRAYS]; /* names: who counts */
 	unsigned n_groups;
 	uint32_t n_slots, n_first;  /* slots below n_first belong to arrays that some kind looks up first */
 	uint64_t *tag, *stamp, *filled; /* an empty slot is 0 in all three */
