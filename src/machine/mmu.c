@@ -148,7 +148,8 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 	}
 	l->walked = true;
 	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
-	l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
+	if (l->walk->fault == MACHINE_FAULT_NONE)
+		l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
 }
 
 /* A walk read the entry of this level: its cache, if there is one, replaces the oldest. */

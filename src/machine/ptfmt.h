@@ -39,7 +39,8 @@ struct ptfmt {
 	uint64_t reserved_leaf[PTFMT_LEVELS], reserved_table[PTFMT_LEVELS];
 };
 
-/* Identifiers of the descriptors in formats.h: those that are constant, for each of which the walker is instantiated; "flat" is made to measure by ptfmt_flat_make. */
+/* Identifiers of the descriptors in formats.h: those that are constant, for each of which the walker is instantiated; "flat" is
+ * made to measure by ptfmt_flat_make. */
 #define PTFMT_CONST_LIST(X) \
 	X(x86_64)           \
 	X(x86_32)           \
