@@ -1,0 +1,73 @@
+/* frame.h - physical memory as frames: which are free, which hold pages, which hold page tables.
+ *
+ * Every frame is in exactly one state, and the counts of the states always add up to the frames there are.  A frame that holds a
+ * program's page has a slot, its name towards the replacement policy; slots are dense. */
+#pragma once
+#include "../base/addr.h"
+#include "../base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum frame_state {
+	FRAME_FREE,  /* zero: a frame never used is free without having been written */
+	FRAME_TABLE, /* page table of some pmap */
+	FRAME_ZERO,  /* the page of zeros that every untouched page may share */
+	FRAME_BUSY,  /* a page's, being filled: owned by nobody yet */
+	FRAME_ANON,  /* owner: an anonymous page (anon.h) */
+	FRAME_FILE,  /* owner: an object; index: which of its pages */
+};
+enum {
+	FRAME_DIRTY = 1,       /* written by the kernel, or known modified when last unmapped: adds to the pmap's modified */
+	FRAME_REFERENCED = 2,  /* seen in the recency log: adds to the pmap's referenced */
+	FRAME_READ_AHEAD = 4,  /* brought in unasked and not used yet */
+	FRAME_LISTED = 8,      /* the policy knows its slot */
+};
+#define FRAME_NONE UINT32_MAX
+
+struct frame {
+	union {
+		uint64_t index;                  /* FILE */
+		struct { uint32_t next, prev; }; /* FREE: the free list, plus one */
+	};
+	uint64_t vpn;     /* where it was mapped last */
+	uint32_t space;   /* the process of that mapping: its number plus one; 0: nowhere */
+	uint32_t owner;
+	uint32_t slot;
+	uint8_t state, flags;
+	uint16_t pins;    /* more than 0: must stay */
+};
+_Static_assert(sizeof(struct frame) == 32, "the promise of memory per simulated frame counts on it");
+
+struct frames {
+	struct frame *at;
+	uint64_t n;
+	uint64_t fresh;          /* frames from here on were never used: free, and not in the list */
+	uint32_t free_head;      /* most recently freed first, plus one */
+	uint64_t n_free, n_tables, n_pages, n_zero; /* n_pages: BUSY, ANON, FILE */
+	uint64_t page_limit;     /* of n_pages */
+	bool slots_are_frames;   /* otherwise: */
+	uint32_t *slot_frame;    /* a slot's frame, or the next free slot plus one */
+	uint32_t slot_fresh, slot_free;
+	uint32_t n_slots;
+};
+
+/* page_limit 0: pages may fill everything.  => PW_INVALID when there are too many frames to number, PW_NOMEM */
+must_use enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit);
+void frames_fini(struct frames *fs);
+/* A frame for a page: BUSY, with a slot, unpinned.  => PW_NOFRAMES: none is free, or the limit is reached. */
+must_use enum pw_err frame_take_page(struct frames *fs, uint32_t *ret);
+/* n contiguous frames for page tables.  => PW_NOFRAMES: no such run is free. */
+must_use enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret);
+/* A frame for the page of zeros. */
+must_use enum pw_err frame_take_zero(struct frames *fs, uint32_t *ret);
+/* Back to free, from any state.  => nobody maps it, no policy lists it. */
+void frame_give(struct frames *fs, uint32_t f);
+/* How many pages could be taken now. */
+uint64_t frames_available(const struct frames *fs);
+static inline uint32_t frame_of_slot(const struct frames *fs, uint32_t slot)
+{
+	return fs->slots_are_frames ? slot : fs->slot_frame[slot];
+}
+/* Bytes of host memory that one simulated frame costs here. */
+unsigned frames_bytes_each(const struct frames *fs);
+const char *frames_flaw(const struct frames *fs);

@@ -1,0 +1,330 @@
+/* page.c - the life of a page in a frame.
+ *
+ *                page_alloc            page_become_*          page_list
+ *      FREE ------------------> BUSY ----------------> ANON ------------> ... known to the policy, evictable
+ *       ^                        |                     FILE                     |
+ *       |      page_abandon      |                                              |
+ *       +------------------------+<---------------------------------------------+
+ *                                   page_release (unmapped, forgotten by the policy, walks accounted)
+ *
+ * 1. A frame in state ANON is the frame of its owner, and of nothing else; one in state FILE is its object's page at index.
+ * 2. LISTED says exactly whether the policy holds the frame's slot.
+ * 3. What a page was used for is never lost: modified bits of translations that go are kept in FRAME_DIRTY.
+ * 4. A page with pins is not evicted. */
+#include "page.h"
+#include "state.h"
+#include "../base/inject.h"
+#include <string.h>
+
+#define KEY_FILE (1ull << 63)
+enum { KEY_INDEX_BITS = 40 };
+
+enum pw_err page_alloc(struct kernel *k, uint32_t *ret)
+{
+	for (;;) {
+		enum pw_err err = frame_take_page(&k->frames, ret);
+		if (err != PW_NOFRAMES)
+			return err;
+		err = reclaim_one(k);
+		if (err)
+			return err;
+	}
+}
+
+enum pw_err page_alloc_spare(struct kernel *k, uint32_t *ret)
+{
+	return reclaim_is_plentiful(k) ? frame_take_page(&k->frames, ret) : PW_NOFRAMES;
+}
+
+void page_abandon(struct kernel *k, uint32_t f)
+{
+	frame_give(&k->frames, f);
+}
+
+static void resident_note(struct kernel *k)
+{
+	if (k->frames.n_pages > k->counts.resident_peak_pages)
+		k->counts.resident_peak_pages = k->frames.n_pages;
+}
+
+void page_become_anon(struct kernel *k, uint32_t f, uint32_t anon)
+{
+	struct anon *a = kernel_anon(k, anon);
+	struct frame *frame = kernel_frame(k, f);
+	frame->state = FRAME_ANON;
+	frame->owner = anon;
+	a->frame = f;
+	k->counts.touched_pages += !(a->flags & ANON_TOUCHED);
+	a->flags |= ANON_TOUCHED;
+	resident_note(k);
+}
+
+enum pw_err page_become_file(struct kernel *k, uint32_t f, struct object *o, uint64_t index)
+{
+	struct frame *frame = kernel_frame(k, f);
+	bool first = !pages_get(&o->pages, index);
+	enum pw_err err = pages_set(&o->pages, index, file_page_word(f));
+	if (err)
+		return err;
+	frame->state = FRAME_FILE;
+	frame->owner = o->id;
+	frame->index = index;
+	k->counts.touched_pages += first;
+	resident_note(k);
+	return PW_OK;
+}
+
+static void bytes_zero(struct kernel *k, uint32_t f)
+{
+	if (k->config.carries_data)
+		memset(page_bytes(k, f), 0, kernel_page_bytes(k));
+}
+
+/* Fills a BUSY frame with the bytes of an anonymous page. */
+static enum pw_err anon_fill(struct kernel *k, uint32_t f, const struct anon *a, uint64_t page)
+{
+	struct store *s = k->swap.store;
+	if (a->slot != SLOT_NONE)
+		return swap_read(k, a->slot, 1, &f);
+	if (a->flags & ANON_ON_DISK)
+		kernel_spend(k, s ? s->ops->cost_ns(s, STORE_READ, page % s->n_slots, 1) : k->config.cost->file_read);
+	else
+		kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_zero));
+	bytes_zero(k, f);
+	return PW_OK;
+}
+
+static enum pw_err anon_fill_frame(struct kernel *k, uint32_t f, uint32_t anon, uint64_t page)
+{
+	const struct anon *a = kernel_anon(k, anon);
+	enum pw_err err = anon_fill(k, f, a, page);
+	if (err) {
+		page_abandon(k, f);
+		return err;
+	}
+	k->counts.refaults += (a->flags & ANON_EVICTED) != 0;
+	page_become_anon(k, f, anon);
+	return PW_OK;
+}
+
+enum pw_err page_bring_anon(struct kernel *k, uint32_t anon, uint64_t page)
+{
+	uint32_t f;
+	enum pw_err err = page_alloc(k, &f);
+	return err ? err : anon_fill_frame(k, f, anon, page);
+}
+
+enum pw_err page_bring_ahead(struct kernel *k, uint32_t anon)
+{
+	uint32_t f;
+	if (anon < ANON_FIRST || kernel_anon(k, anon)->frame != FRAME_NONE || kernel_anon(k, anon)->slot == SLOT_NONE)
+		return PW_NOTFOUND;
+	enum pw_err err = page_alloc_spare(k, &f);
+	if (!err)
+		err = anon_fill_frame(k, f, anon, 0);
+	if (err)
+		return err;
+	kernel_frame(k, f)->flags |= FRAME_READ_AHEAD;
+	k->counts.readahead++;
+	page_list(k, f);
+	return PW_OK;
+}
+
+uint64_t page_key(const struct kernel *k, uint32_t f)
+{
+	const struct frame *frame = &k->frames.at[f];
+	return frame->state == FRAME_FILE ? KEY_FILE | (uint64_t)frame->owner << KEY_INDEX_BITS | frame->index : frame->owner;
+}
+
+uint32_t page_of_key(struct kernel *k, uint64_t key)
+{
+	if (!(key & KEY_FILE))
+		return kernel_anon(k, (uint32_t)key)->frame;
+	struct object *o = k->objects.file[(key & ~KEY_FILE) >> KEY_INDEX_BITS];
+	uint32_t word = pages_get(&o->pages, key & ((1ull << KEY_INDEX_BITS) - 1));
+	return file_page_resident(word) ? file_page_frame(word) : FRAME_NONE;
+}
+
+void page_list_droppable(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	if (frame->flags & FRAME_LISTED)
+		return;
+	frame->flags |= FRAME_LISTED;
+	k->config.policy->enter(k->policy, frame->slot, page_key(k, f));
+}
+
+void page_list(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	if (frame->state == FRAME_FILE || k->swap.store || kernel_anon(k, frame->owner)->flags & ANON_ON_DISK)
+		page_list_droppable(k, f);
+}
+
+void page_unlist(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	if (!(frame->flags & FRAME_LISTED))
+		return;
+	frame->flags &= ~FRAME_LISTED;
+	k->config.policy->leave(k->policy, frame->slot);
+}
+
+bool page_is_modified(struct kernel *k, uint32_t f)
+{
+	return kernel_frame(k, f)->flags & FRAME_DIRTY || pmap_page_test(k->config.pmap, frame_pfn(f), PMAP_MODIFIED);
+}
+
+bool page_may_leave(struct kernel *k, uint32_t f)
+{
+	const struct frame *frame = kernel_frame(k, f);
+	if (frame->pins || frame->state < FRAME_ANON)
+		return false;
+	if (frame->state == FRAME_FILE)
+		return true;
+	const struct anon *a = kernel_anon(k, frame->owner);
+	if (a->flags & ANON_ON_DISK && !k->config.carries_data)
+		return true;
+	if (a->slot != SLOT_NONE || (k->swap.store && !swap_is_full(&k->swap)))
+		return true;
+	return !page_is_modified(k, f);
+}
+
+void page_take_walks(struct kernel *k, uint32_t f)
+{
+	if (!k->take_walks)
+		return;
+	const struct frame *frame = kernel_frame(k, f);
+	uint64_t walks = k->take_walks(k->take_walks_ctx, frame_pfn(f));
+	struct process *p = frame->space ? k->process[frame->space - 1] : NULL;
+	struct entry *e = p ? map_find(&p->map, frame->vpn) : NULL;
+	if (e)
+		e->walks += walks;
+}
+
+void page_unmap(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	page_take_walks(k, f);
+	pmap_page_protect(k->config.pmap, frame_pfn(f), 0);
+	if (pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_MODIFIED | PMAP_REFERENCED) & PMAP_MODIFIED)
+		frame->flags |= FRAME_DIRTY;
+	frame->space = 0;
+}
+
+void page_release(struct kernel *k, uint32_t f)
+{
+	page_unlist(k, f);
+	page_unmap(k, f);
+	frame_give(&k->frames, f);
+}
+
+void page_drop_slot(struct kernel *k, uint32_t anon)
+{
+	struct anon *a = kernel_anon(k, anon);
+	if (a->slot == SLOT_NONE)
+		return;
+	swap_give(&k->swap, a->slot);
+	a->slot = SLOT_NONE;
+	if (a->frame != FRAME_NONE)
+		kernel_frame(k, a->frame)->flags |= FRAME_DIRTY;
+}
+
+void page_unref_anon(struct kernel *k, uint32_t anon)
+{
+	if (anon < ANON_FIRST || --kernel_anon(k, anon)->refs)
+		return;
+	struct anon *a = kernel_anon(k, anon);
+	if (a->frame != FRAME_NONE) {
+		uint32_t f = a->frame;
+		a->frame = FRAME_NONE;
+		page_release(k, f);
+	}
+	page_drop_slot(k, anon);
+	if (k->config.policy->forget)
+		k->config.policy->forget(k->policy, anon);
+	anon_destroy(&k->anons, anon);
+}
+
+/* The page now belongs to this mapping in the accounts. */
+static void mapper_set(struct kernel *k, uint32_t f, const struct process *p, uint64_t page)
+{
+	struct frame *frame = kernel_frame(k, f);
+	if (frame->space == p->number + 1 && frame->vpn == page)
+		return;
+	if (frame->space)
+		page_take_walks(k, f);
+	frame->space = p->number + 1;
+	frame->vpn = page;
+}
+
+enum pw_err page_translate(struct kernel *k, struct process *p, uint64_t page, uint32_t f, unsigned prot,
+                           enum access_kind cause)
+{
+	struct frame *frame = kernel_frame(k, f);
+	struct pmap_mapping m = { .vpn = vpn(page), .pfn = frame_pfn(f), .prot = prot | PMAP_USER, .cause = cause };
+	enum pw_err err;
+	frame->pins++;
+	while ((err = pmap_enter(p->pmap, &m)) == PW_NOFRAMES) {
+		err = reclaim_one(k);
+		if (err)
+			break;
+	}
+	frame->pins--;
+	if (!err && frame->state != FRAME_ZERO && !frame->space)
+		mapper_set(k, f, p, page);
+	return err;
+}
+
+enum pw_err page_enter(struct kernel *k, struct process *p, uint64_t page, uint32_t f, unsigned prot, enum access_kind cause)
+{
+	enum pw_err err = page_translate(k, p, page, f, prot, cause);
+	if (err)
+		return err;
+	if (kernel_frame(k, f)->state != FRAME_ZERO)
+		mapper_set(k, f, p, page);
+	process_note_resident(p);
+	return PW_OK;
+}
+
+void *page_bytes(struct kernel *k, uint32_t f)
+{
+	return physmem_frame(k->config.memory, frame_pfn(f));
+}
+
+void page_fill_zero(struct kernel *k, uint32_t f)
+{
+	kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_zero));
+	bytes_zero(k, f);
+}
+
+void page_copy(struct kernel *k, uint32_t to, uint32_t from)
+{
+	kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_copy));
+	if (k->config.carries_data)
+		memcpy(page_bytes(k, to), page_bytes(k, from), kernel_page_bytes(k));
+}
+
+enum pw_err page_file_read(struct kernel *k, const struct object *o, uint64_t index, uint32_t f)
+{
+	const struct kernel_files *files = k->config.files;
+	if (!k->config.carries_data)
+		return PW_OK;
+	if (inject(INJECT_STORE_READ))
+		return PW_IO;
+	return files->read(files->ctx, o->file_id, index << k->config.page_shift, page_bytes(k, f), kernel_page_bytes(k));
+}
+
+enum pw_err page_file_write(struct kernel *k, const struct object *o, uint64_t index, uint32_t f)
+{
+	const struct kernel_files *files = k->config.files;
+	kernel_spend(k, k->config.cost->file_read);
+	if (!k->config.carries_data)
+		return PW_OK;
+	if (inject(INJECT_STORE_WRITE))
+		return PW_IO;
+	uint64_t offset = index << k->config.page_shift, bytes = o->bytes > offset ? o->bytes - offset : 0;
+	if (bytes > kernel_page_bytes(k))
+		bytes = kernel_page_bytes(k);
+	return bytes ? files->write(files->ctx, o->file_id, offset, page_bytes(k, f), bytes) : PW_OK;
+}

@@ -1,0 +1,24 @@
+/* process.h - a process: its space, the machine's view of it, and what it has cost. */
+#pragma once
+#include "kernel.h"
+#include "map.h"
+
+struct process {
+	struct kernel *kernel;
+	uint32_t number;         /* in order of creation */
+	uint32_t pid, parent;
+	const char *command;     /* lives as long as the kernel */
+	bool alive;
+	const char *killed;
+	struct pmap *pmap;       /* of a dead process: until no CPU has it loaded */
+	struct map map;
+	struct fault_counts faults;
+	uint64_t resident_peak_pages;
+};
+
+static inline struct vpn_range entry_range(const struct entry *e) { return vpn_range(vpn(e->node.start), entry_pages(e)); }
+
+/* The peak follows. */
+void process_note_resident(struct process *p);
+/* Gives the pmap of a dead process back once no CPU uses it. */
+void process_reap(struct process *p);

@@ -1,0 +1,354 @@
+/* reclaim.c - making room.
+ *
+ * Problem: a frame is needed and none is free.  Somebody must leave; what it holds must be kept if it is not elsewhere; and if
+ * nobody can leave, somebody must die.
+ * Idea: the policy names the victim; the steps below take it out in an order that never loses a byte.  Linux evicts ahead of need,
+ * in batches whose written pages lie in consecutive slots; the textbook evicts exactly one page when exactly one is needed.
+ *
+ *      evict_begin     unlist, unmap, learn whether it was written; find a slot if it was        } may fail: the page stays
+ *      write           to the slot, to its file, or (pages that live on a disk) nowhere we know  } resident, modified, listed
+ *      evict_end       remember that it was here; give the frame back
+ *
+ * 1. Between begin and end the frame is pinned, unmapped and unlisted.
+ * 2. A page goes only when its bytes are in a slot or file, or are zeros, or are unwanted (MADV_FREE and not written since).
+ * 3. Before each choice the policy has been told of every reference so far, as far as it wants to know.
+ * Rejected: choosing and evicting in two calls with a candidate in between (both must then agree on who it is). */
+#include "reclaim.h"
+#include "../base/mem.h"
+#include "space.h"
+#include "state.h"
+
+enum { FAILURES_MAX = 64, RECOVER_SLOTS = 64 };
+
+/* What the policy asks. */
+
+static bool env_test_clear_ref(void *ctx, uint32_t slot)
+{
+	struct kernel *k = ctx;
+	uint32_t f = frame_of_slot(&k->frames, slot);
+	struct frame *frame = kernel_frame(k, f);
+	bool logged = frame->flags & FRAME_REFERENCED;
+	frame->flags &= ~FRAME_REFERENCED;
+	return pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_REFERENCED) || logged;
+}
+
+static bool env_may_evict(void *ctx, uint32_t slot)
+{
+	struct kernel *k = ctx;
+	return page_may_leave(k, frame_of_slot(&k->frames, slot));
+}
+
+static uint64_t env_next_use(void *ctx, uint64_t key)
+{
+	struct kernel *k = ctx;
+	uint32_t f = page_of_key(k, key);
+	const struct frame *frame = f == FRAME_NONE ? NULL : kernel_frame(k, f);
+	if (!frame || !frame->space)
+		return POLICY_NEVER;
+	return k->config.next_use(k->config.ctx, k->process[frame->space - 1]->pid, vpn(frame->vpn));
+}
+
+/* Linux keeps 4 * sqrt(KiB of memory) KiB free, and a quarter and a half more for its two marks.  Small machines keep less. */
+static void watermarks_set(struct kernel *k)
+{
+	uint64_t kib = k->frames.page_limit << k->config.page_shift >> 10, root = 0;
+	while ((root + 1) * (root + 1) <= kib)
+		root++;
+	uint64_t pages = (4 * root << 10) >> k->config.page_shift, most = k->frames.page_limit / 32;
+	if (pages > most)
+		pages = most;
+	k->low_pages = pages + pages / 4;
+	k->high_pages = pages + pages / 2;
+}
+
+enum pw_err reclaim_init(struct kernel *k)
+{
+	const struct policy_ops *policy = k->config.policy;
+	if (policy->wants_future && !k->config.next_use)
+		return PW_INVALID;
+	k->policy_env = (struct policy_env){
+		.ctx = k,
+		.test_clear_ref = env_test_clear_ref,
+		.may_evict = env_may_evict,
+		.next_use = env_next_use,
+		.seed = k->config.seed,
+	};
+	k->policy_bytes = policy->bytes(k->frames.n_slots);
+	k->policy = mem_reserve(k->policy_bytes);
+	if (!k->policy)
+		return PW_NOMEM;
+	policy->init(k->policy, k->frames.n_slots, &k->policy_env);
+	watermarks_set(k);
+	return PW_OK;
+}
+
+void reclaim_fini(struct kernel *k)
+{
+	mem_unreserve(k->policy, k->policy_bytes);
+	k->policy = NULL;
+}
+
+/* Tells the policy what was referenced since the last time. */
+static void recency_drain(struct kernel *k)
+{
+	const struct policy_ops *policy = k->config.policy;
+	if (!k->config.touched || policy->sees == POLICY_SEES_NOTHING)
+		return;
+	const pfn_t *touched;
+	uint64_t n = k->config.touched(k->config.ctx, &touched);
+	for (uint64_t i = 0; i < n; i++) {
+		struct frame *frame = kernel_frame(k, (uint32_t)touched[i].v);
+		if (!(frame->flags & FRAME_LISTED))
+			continue;
+		if (policy->sees == POLICY_SEES_BITS)
+			frame->flags |= FRAME_REFERENCED;
+		else
+			policy->touch(k->policy, frame->slot);
+	}
+}
+
+/* Without a log of references, a policy that wants their order is corrected by the accessed bit: whoever was used gets to the
+ * other end of its order, as at an arrival. */
+static bool second_chance(struct kernel *k, uint32_t f)
+{
+	const struct policy_ops *policy = k->config.policy;
+	if (k->config.touched || policy->sees < POLICY_SEES_RECENCY || policy->wants_future)
+		return false;
+	if (!pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_REFERENCED))
+		return false;
+	page_list_droppable(k, f);
+	return true;
+}
+
+/* The frame the policy gives up, unlisted; FRAME_NONE: nobody can leave. */
+static uint32_t victim_choose(struct kernel *k)
+{
+	recency_drain(k);
+	for (;;) {
+		uint32_t slot = k->config.policy->victim(k->policy);
+		if (slot == POLICY_SLOT_NONE)
+			return FRAME_NONE;
+		uint32_t f = frame_of_slot(&k->frames, slot);
+		kernel_frame(k, f)->flags &= ~FRAME_LISTED;
+		if (!second_chance(k, f))
+			return f;
+	}
+}
+
+/* Swap slots of pages that are also in memory are the first to go when swap is full.  Returns how many were freed. */
+static unsigned slots_recover(struct kernel *k)
+{
+	unsigned n = 0;
+	for (uint64_t slot = 0; slot < k->swap.n_owners && n < RECOVER_SLOTS; slot++) {
+		uint32_t owner = k->swap.owner[slot];
+		uint32_t f = owner ? kernel_anon(k, owner)->frame : FRAME_NONE;
+		if (f == FRAME_NONE || kernel_frame(k, f)->pins)
+			continue;
+		page_drop_slot(k, owner);
+		n++;
+	}
+	return n;
+}
+
+/* A slot for a page about to be written.  Linux takes a fresh one, next to that of the page before; books write in place. */
+static enum pw_err slot_assign(struct kernel *k, uint32_t anon)
+{
+	struct anon *a = kernel_anon(k, anon);
+	if (a->slot != SLOT_NONE && !kernel_is_linux(k))
+		return PW_OK;
+	if (!k->swap.store)
+		return PW_NOSPACE;
+	page_drop_slot(k, anon);
+	enum pw_err err = swap_take(&k->swap, anon, &a->slot);
+	if (err == PW_NOSPACE && slots_recover(k))
+		err = swap_take(&k->swap, anon, &a->slot);
+	return err;
+}
+
+/* A page that lives on a disk of which only the time is known: its place there is its page number. */
+static void disk_write(struct kernel *k, uint64_t page)
+{
+	struct store *s = k->swap.store;
+	kernel_spend(k, s ? s->ops->cost_ns(s, STORE_WRITE, page % s->n_slots, 1) : k->config.cost->file_read);
+}
+
+/* => *ret_slot is where the page must be written, SLOT_NONE: nowhere in swap. */
+static enum pw_err evict_begin(struct kernel *k, uint32_t f, uint32_t *ret_slot)
+{
+	struct frame *frame = kernel_frame(k, f);
+	page_unlist(k, f);
+	page_unmap(k, f);
+	frame->pins++;
+	*ret_slot = SLOT_NONE;
+	if (!(frame->flags & FRAME_DIRTY))
+		return PW_OK;
+	if (frame->state == FRAME_FILE)
+		return page_file_write(k, k->objects.file[frame->owner], frame->index, f);
+	if (kernel_anon(k, frame->owner)->flags & ANON_ON_DISK && !k->config.carries_data) {
+		disk_write(k, frame->vpn);
+		return PW_OK;
+	}
+	enum pw_err err = slot_assign(k, frame->owner);
+	if (!err)
+		*ret_slot = kernel_anon(k, frame->owner)->slot;
+	return err;
+}
+
+static void evict_end(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	frame->pins--;
+	k->counts.evicted++;
+	k->counts.written_back += (frame->flags & FRAME_DIRTY) != 0;
+	if (frame->state == FRAME_FILE) {
+		/* The word is there already, so this cannot fail. */
+		enum pw_err err = pages_set(&k->objects.file[frame->owner]->pages, frame->index, FILE_PAGE_EVICTED);
+		(void)err;
+	} else {
+		struct anon *a = kernel_anon(k, frame->owner);
+		a->frame = FRAME_NONE;
+		a->flags |= ANON_EVICTED;
+	}
+	frame_give(&k->frames, f);
+}
+
+/* It stays: modified as it was, in no slot, at the far end of the policy's order. */
+static void evict_undo(struct kernel *k, uint32_t f)
+{
+	struct frame *frame = kernel_frame(k, f);
+	frame->pins--;
+	if (frame->state == FRAME_ANON)
+		page_drop_slot(k, frame->owner);
+	page_list(k, f);
+}
+
+enum pw_err reclaim_page(struct kernel *k, uint32_t f)
+{
+	uint32_t slot;
+	enum pw_err err = evict_begin(k, f, &slot);
+	if (!err && slot != SLOT_NONE)
+		err = swap_write(k, slot, 1, &f);
+	if (err)
+		evict_undo(k, f);
+	else
+		evict_end(k, f);
+	return err;
+}
+
+enum pw_err reclaim_one(struct kernel *k)
+{
+	unsigned failures = 0;
+	while (failures < FAILURES_MAX) {
+		uint32_t f = victim_choose(k);
+		if (f == FRAME_NONE && !(k->swap.store && swap_is_full(&k->swap) && slots_recover(k)))
+			return PW_NOFRAMES;
+		if (f != FRAME_NONE && !reclaim_page(k, f))
+			return PW_OK;
+		failures++;
+	}
+	return PW_NOFRAMES;
+}
+
+/* May the frame be emptied for a run of page tables? */
+static bool run_may_have(struct kernel *k, uint32_t f)
+{
+	return kernel_frame(k, f)->state == FRAME_FREE || page_may_leave(k, f);
+}
+
+enum pw_err reclaim_run(struct kernel *k, uint64_t n)
+{
+	uint64_t length = 0, end = 0;
+	for (uint32_t f = 0; f < k->frames.n && length < n; f++, end = f)
+		length = run_may_have(k, f) ? length + 1 : 0;
+	if (length < n)
+		return PW_NOFRAMES;
+	recency_drain(k);
+	for (uint64_t f = end - n; f < end; f++) {
+		if (kernel_frame(k, (uint32_t)f)->state == FRAME_FREE)
+			continue;
+		enum pw_err err = page_may_leave(k, (uint32_t)f) ? reclaim_page(k, (uint32_t)f) : PW_NOFRAMES;
+		if (err)
+			return PW_NOFRAMES;
+	}
+	return PW_OK;
+}
+
+bool reclaim_is_plentiful(const struct kernel *k)
+{
+	return frames_available(&k->frames) > k->high_pages;
+}
+
+/* Writes what was gathered, one transfer for each run of consecutive slots, and lets the pages go. */
+static void batch_flush(struct kernel *k, const uint32_t frames[], const uint32_t slots[], uint32_t n)
+{
+	for (uint32_t first = 0, count; first < n; first += count) {
+		for (count = 1; first + count < n && slots[first + count] == slots[first] + count;)
+			count++;
+		enum pw_err err = swap_write(k, slots[first], count, frames + first);
+		for (uint32_t i = first; i < first + count; i++) {
+			if (err)
+				evict_undo(k, frames[i]);
+			else
+				evict_end(k, frames[i]);
+		}
+	}
+}
+
+/* Evicts up to a cluster of pages.  Returns how many the policy gave up. */
+static uint32_t batch_evict(struct kernel *k, uint64_t want)
+{
+	uint32_t frames[SWAP_CLUSTER], slots[SWAP_CLUSTER], n = 0, given = 0;
+	while (given < SWAP_CLUSTER && given < want) {
+		uint32_t f = victim_choose(k);
+		if (f == FRAME_NONE)
+			break;
+		given++;
+		enum pw_err err = evict_begin(k, f, &slots[n]);
+		if (err)
+			evict_undo(k, f);
+		else if (slots[n] == SLOT_NONE)
+			evict_end(k, f);
+		else
+			frames[n++] = f;
+	}
+	batch_flush(k, frames, slots, n);
+	return given;
+}
+
+void reclaim_balance(struct kernel *k)
+{
+	uint64_t available = frames_available(&k->frames);
+	if (!kernel_is_linux(k) || available >= k->low_pages)
+		return;
+	for (uint64_t rounds = k->high_pages / SWAP_CLUSTER + 2; rounds && available < k->high_pages; rounds--) {
+		if (!batch_evict(k, k->high_pages - available))
+			break;
+		available = frames_available(&k->frames);
+	}
+}
+
+/* What ending it would free, about: its own pages, in memory or in swap, and its page tables. */
+static uint64_t process_weight(const struct process *p)
+{
+	uint64_t tables = pmap_table_bytes(p->pmap) >> p->kernel->config.page_shift;
+	return p->map.layer.count + tables + 1;
+}
+
+struct process *reclaim_kill(struct kernel *k)
+{
+	struct process *worst = NULL;
+	uint64_t weight = 0;
+	for (uint32_t i = 0; i < k->n_processes; i++) {
+		struct process *p = k->process[i];
+		if (!p->alive || p->killed || process_weight(p) < weight)
+			continue;
+		worst = p;
+		weight = process_weight(p);
+	}
+	if (!worst)
+		return NULL;
+	space_clear(worst);
+	worst->killed = "out of memory: it held more than any other process, and nothing could be evicted";
+	k->counts.oom_kills++;
+	return worst;
+}

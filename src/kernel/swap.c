@@ -1,0 +1,120 @@
+/* swap.c - slots over a store.
+ *
+ * Problem: give every evicted page a place, so that pages which leave together can be written together and come back together.
+ * Idea: one word per slot, its page or 0; a hand that goes up through the slots (next fit).  The table grows with use, so a swap
+ * place of any size costs only what was used of it.
+ *
+ * 1. used is the number of slots with an owner; each owner is an anonymous page that knows the slot.
+ * 2. used <= limit, n_owners <= limit.
+ * 3. Bytes of a slot are those its page had when it was last written there.
+ * Rejected: a bitmap beside the table (the word says it already), first fit (it scatters what leaves together). */
+#include "swap.h"
+#include "../base/mem.h"
+#include "state.h"
+#include <string.h>
+
+#define SWAP_SLOTS_MAX (1ull << 31)
+
+void swap_init(struct swap *sw, struct store *store)
+{
+	*sw = (struct swap){ .store = store };
+	if (store)
+		sw->limit = store->n_slots < SWAP_SLOTS_MAX ? store->n_slots : SWAP_SLOTS_MAX;
+}
+
+void swap_fini(struct swap *sw)
+{
+	mem_free(sw->owner);
+	swap_init(sw, NULL);
+}
+
+static enum pw_err table_grow(struct swap *sw)
+{
+	uint64_t n = sw->n_owners ? sw->n_owners * 2 : 1024;
+	if (n > sw->limit)
+		n = sw->limit;
+	uint32_t *owner = mem_realloc(sw->owner, n, sizeof *owner);
+	if (!owner)
+		return PW_NOMEM;
+	memset(owner + sw->n_owners, 0, (n - sw->n_owners) * sizeof *owner);
+	sw->owner = owner;
+	sw->n_owners = n;
+	return PW_OK;
+}
+
+/* => some slot of the table is free, or it can grow */
+static enum pw_err hand_move(struct swap *sw)
+{
+	for (;;) {
+		while (sw->next < sw->n_owners && sw->owner[sw->next])
+			sw->next++;
+		if (sw->next < sw->n_owners)
+			return PW_OK;
+		bool sparse = sw->used * 2 < sw->n_owners;
+		if (sw->n_owners < sw->limit && !sparse) {
+			enum pw_err err = table_grow(sw);
+			if (err)
+				return err;
+		} else {
+			sw->next = 0;
+		}
+	}
+}
+
+enum pw_err swap_take(struct swap *sw, uint32_t anon, uint32_t *ret)
+{
+	if (swap_is_full(sw))
+		return PW_NOSPACE;
+	enum pw_err err = hand_move(sw);
+	if (err)
+		return err;
+	*ret = (uint32_t)sw->next++;
+	sw->owner[*ret] = anon;
+	if (++sw->used > sw->peak)
+		sw->peak = sw->used;
+	return PW_OK;
+}
+
+void swap_give(struct swap *sw, uint32_t slot)
+{
+	sw->owner[slot] = ANON_NONE;
+	sw->used--;
+	if (sw->store->keeps_data)
+		sw->store->ops->discard(sw->store, slot, 1);
+}
+
+enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])
+{
+	struct swap *sw = &k->swap;
+	void *pages[SWAP_CLUSTER];
+	kernel_spend(k, sw->store->ops->cost_ns(sw->store, STORE_READ, slot, n));
+	sw->reads += n;
+	if (!k->config.carries_data)
+		return PW_OK;
+	for (uint32_t i = 0; i < n; i++)
+		pages[i] = page_bytes(k, frames[i]);
+	return store_read(sw->store, slot, n, pages, NULL);
+}
+
+enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])
+{
+	struct swap *sw = &k->swap;
+	const void *pages[SWAP_CLUSTER];
+	kernel_spend(k, sw->store->ops->cost_ns(sw->store, STORE_WRITE, slot, n));
+	sw->writes += n;
+	if (!k->config.carries_data)
+		return PW_OK;
+	for (uint32_t i = 0; i < n; i++)
+		pages[i] = page_bytes(k, frames[i]);
+	return store_write(sw->store, slot, n, pages, NULL);
+}
+
+const char *swap_flaw(const struct swap *sw)
+{
+	uint64_t used = 0;
+	for (uint64_t i = 0; i < sw->n_owners; i++)
+		used += sw->owner[i] != ANON_NONE;
+	if (used != sw->used)
+		return "swap: the count of used slots differs from the slots with an owner";
+	return used <= sw->limit && sw->n_owners <= sw->limit ? NULL : "swap: more slots than the store has";
+}
