@@ -1,0 +1,139 @@
+/* result.h - what a run found out, as one object that every view renders.
+ *
+ * The engine fills a struct result; the report, the JSON, `diff` and --fail-on only read it, so they cannot disagree.  All counts
+ * are of the part of the run after the warm-up.  Memory of the lists belongs to the result. */
+#pragma once
+#include "../kernel/kernel.h"
+#include "../machine/machine.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define RESULT_SCHEMA 1
+
+enum refbits { REFBITS_EXACT, REFBITS_HARDWARE };
+
+/* The resolved machine and kernel: what really ran, presets expanded. */
+struct result_machine {
+	struct ptfmt format;
+	struct cpu_model cpu;
+	const char *cpu_name;      /* the preset the TLBs began from */
+	unsigned n_cpus;
+	uint64_t page_frames;      /* --frames, or 0 */
+	uint64_t ram_bytes;        /* --ram, or 0: no limit was asked for */
+	uint64_t physical_frames;  /* what the machine was built with */
+	const struct policy_ops *policy;
+	enum refbits refbits;
+	enum personality personality;
+	const char *swap;          /* spec, or "none" */
+	struct cost_model cost;
+	uint64_t limit, warmup, tau;
+};
+
+struct result_refs {
+	uint64_t total;                  /* done by the machine */
+	uint64_t kind[ACCESS_KINDS];
+	uint64_t refused;                /* skipped: the kernel refused them (protection faults) */
+	uint64_t skipped;                /* skipped: their process had been killed for want of memory */
+	uint64_t lost;                   /* said by the trace to be missing from it */
+};
+
+/* Denning's W(t, tau): the pages referenced in the last tau references, sampled every tau references. */
+struct result_working_set {
+	uint64_t tau, samples;
+	uint64_t sum_pages, peak_pages, last_pages;
+};
+
+struct result_process {
+	uint32_t pid, parent;
+	char *command;
+	uint64_t references, refused, skipped;
+	struct fault_counts faults;
+	uint64_t resident_peak_pages;
+	bool killed;               /* for want of simulated memory */
+	bool ended;
+	int exit_status, signal;   /* as the trace says */
+};
+
+struct result_mapping {
+	uint32_t pid;
+	uint64_t start, bytes;
+	char *name;                /* "[heap]", "libc.so.6 text", "anonymous" */
+	char *file;                /* path, or NULL */
+	unsigned prot;
+	struct fault_counts faults;
+	uint64_t tlb_misses;       /* walks that ended in its pages */
+	uint64_t resident_pages;
+	bool alive;                /* at the end of the run */
+};
+
+/* One of the first accesses the kernel refused, kept to be shown. */
+struct result_refusal {
+	uint32_t pid;
+	uint64_t address, at;      /* at: position in the trace, counted in references */
+	enum access_kind kind;
+	const char *why;           /* static */
+};
+#define RESULT_REFUSALS 8
+
+struct result_program {
+	bool present;              /* a command was run */
+	bool ended;
+	int exit_status, signal;
+	double wall_s;             /* host time: from its start to its end */
+};
+
+#define RESULT_CHECK_TEXT 256
+#define RESULT_CHECKS_FAILED 8
+struct result_checks {
+	unsigned passed, n_failed;                               /* n_failed may exceed what is kept */
+	char failed[RESULT_CHECKS_FAILED][RESULT_CHECK_TEXT];
+};
+
+struct result {
+	char **command;            /* n_command strings: the words that were typed */
+	unsigned n_command;
+	uint64_t seed;
+	struct result_machine machine;
+
+	char *source;
+	const char *format;
+	uint64_t records, rejected, rejected_at;
+	enum pw_err input_error;   /* the trace ended early */
+	char input_error_text[480];
+	bool interrupted;          /* the person stopped it */
+
+	struct result_refs refs;
+	struct kernel_counts kernel;
+	struct machine_counts mach;
+	struct tlb_counts tlb[TLB_ARRAYS];
+	unsigned n_tlbs;
+	struct result_working_set ws;
+	uint64_t cycles;           /* modelled: all of it, in cycles of the cost model's clock */
+	uint64_t translation_cycles, fault_ns;
+
+	struct result_process *process;
+	unsigned n_processes;
+	struct result_mapping *mapping;
+	unsigned n_mappings;
+	struct result_refusal refusal[RESULT_REFUSALS];
+	unsigned n_refusals;       /* kept: at most RESULT_REFUSALS; refs.refused has them all */
+
+	struct result_program program;
+	struct result_checks checks;
+	double host_s;             /* host time the simulation took: never in the JSON's deterministic part */
+};
+
+void result_fini(struct result *r);
+
+/* => appends a finding to the checks: passed when ok, else the sentence is kept. */
+void result_check(struct result *r, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Modelled nanoseconds of n cycles under this result's clock. */
+double result_ns(const struct result *r, uint64_t cycles);
+
+/* Writes the versioned object (DESIGN: the result object).  => PW_IO when it could not be written. */
+must_use enum pw_err result_write_json(const struct result *r, FILE *out);
+
+/* The name a person knows a mapping by: "[heap]", "libc.so.6 text", "anonymous".  => NULL when memory ran out. */
+char *result_mapping_name(const char *raw, unsigned prot);

@@ -1,0 +1,55 @@
+/* run.h - drives a machine and a kernel from a trace.
+ *
+ *   trace --items--> run --references--> machine
+ *                     |  <---- fault ----'
+ *                     '--fault, map, fork, ...--> kernel
+ *
+ * The run is stepped from outside, so whoever steps it shows progress, watches for signals and stops it when it likes: no callback
+ * reaches back into the command. */
+#pragma once
+#include "../trace/trace.h"
+#include "result.h"
+
+struct run;
+
+/* Zeroed by run_options_init, except for what it sets; strings belong to the caller and must outlive the run. */
+struct run_options {
+	struct ptfmt format;
+	struct cpu_model cpu;
+	const char *cpu_name;
+	unsigned n_cpus;
+	uint64_t page_frames;      /* this many frames for programs' pages; 0: not limited so */
+	uint64_t ram_bytes;        /* all of physical memory; 0: not limited so.  At most one of the two is set */
+	const struct policy_ops *policy;
+	enum refbits refbits;
+	enum personality personality;
+	const char *swap;          /* store spec, or "none" */
+	struct cost_model cost;
+	uint64_t seed;
+	uint64_t limit;            /* references; 0: all */
+	uint64_t warmup;           /* references that are run but not counted */
+	uint64_t tau;              /* window of the working set, in references */
+	FILE *dump;                /* where the image of physical memory goes at the end, or NULL */
+	FILE *dump_roots;          /* and its spaces, one line each */
+};
+
+/* The default machine: x86-64, the first CPU preset, memory without limit, lru with exact reference bits, textbook. */
+void run_options_init(struct run_options *o);
+
+/* Builds machine and kernel for a trace, which must outlive the run and is not closed by it.
+ * => on error *ret is NULL and why explains. */
+must_use enum pw_err run_create(const struct run_options *o, struct trace *t, struct run **ret, struct pw_why *why);
+void run_destroy(struct run *r);
+
+enum run_state { RUN_GOING, RUN_ENDED, RUN_FAILED };
+
+/* Runs some more: one item of the trace, at most.  => FAILED: pageworks itself cannot go on, run_error explains. */
+enum run_state run_step(struct run *r);
+enum pw_err run_error(const struct run *r, struct pw_why *why);
+
+/* References taken from the trace so far, warm-up included. */
+uint64_t run_position(const struct run *r);
+
+/* Everything that was found out, self-checked.  Once, after the last step.
+ * => on error ret is empty. */
+must_use enum pw_err run_result(struct run *r, struct result *ret, struct pw_why *why);

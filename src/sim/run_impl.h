@@ -1,0 +1,78 @@
+/* run_impl.h - what the files of a run share: run.c (the loop), run_events.c (address spaces), run_result.c (what came of it). */
+#pragma once
+#include "../base/htab.h"
+#include "future.h"
+#include "run.h"
+#include "ws.h"
+
+#define RUN_CPUS_MAX 64
+
+struct run_process {
+	uint32_t pid, parent;
+	struct process *process; /* NULL until it first needs one */
+	bool gone;               /* ended, or killed for want of memory */
+	bool killed;
+	bool ended;
+	int exit_status, signal;
+	uint64_t references, refused, skipped;
+};
+
+/* Counts at the end of the warm-up, to be taken off. */
+struct run_base {
+	bool taken;
+	struct machine_counts machine;
+	struct kernel_counts kernel;
+	struct tlb_counts tlb[TLB_ARRAYS];
+	uint64_t refused, skipped, lost, position;
+	struct result_mapping *mapping;
+	unsigned n_mappings;
+	struct result_process *process;
+	unsigned n_processes;
+};
+
+struct run {
+	struct run_options opt;
+	struct trace *trace;
+	struct machine *machine;
+	struct pmap_sys *pmap;
+	struct store *swap;
+	struct kernel *kernel;
+	struct future *future;
+	struct ws *ws;
+	uint64_t physical_frames;
+
+	struct run_process *process;
+	unsigned n_processes, recent;
+	int on_cpu[RUN_CPUS_MAX];  /* index of the process whose space the CPU has loaded, or -1 */
+	struct htab threads;       /* pid and tid -> CPU */
+	unsigned n_threads;
+
+	uint64_t position;         /* references taken from the trace */
+	uint64_t refused, skipped, lost;
+	uint64_t stuck;            /* references given up because they faulted without end: a bug of ours */
+	uint64_t events_refused;   /* events that made no sense to the kernel */
+	char events_why[RESULT_CHECK_TEXT];
+	struct result_refusal refusal[RESULT_REFUSALS];
+	unsigned n_refusals;
+	struct run_base base;
+	bool dumped;
+
+	enum run_state state;
+	enum pw_err error;
+	struct pw_why why;
+};
+
+/* run_events.c: => FAILED state is set in r when pageworks cannot go on. */
+void run_event(struct run *r, uint32_t pid, const struct trace_event *e);
+/* The process of this number, made when it is new.  => NULL: the run has failed. */
+struct run_process *run_process_get(struct run *r, uint32_t pid);
+/* Forgets on which CPUs the process is loaded, so that it is loaded again. */
+void run_unload(struct run *r, const struct run_process *p);
+/* Writes the image of physical memory, once. */
+void run_dump(struct run *r);
+
+/* run_result.c */
+enum pw_err run_base_take(struct run *r);
+void run_base_drop(struct run_base *b);
+
+enum run_state run_fail(struct run *r, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
