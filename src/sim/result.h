@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define RESULT_SCHEMA 1
+#define RESULT_CHECK_TEXT 256
 
 enum refbits { REFBITS_EXACT, REFBITS_HARDWARE };
 
@@ -25,6 +26,7 @@ struct result_machine {
 	const struct policy_ops *policy;
 	enum refbits refbits;
 	enum personality personality;
+	bool cold_files;
 	const char *swap;          /* spec, or "none" */
 	struct cost_model cost;
 	uint64_t limit, warmup, tau;
@@ -77,13 +79,18 @@ struct result_refusal {
 #define RESULT_REFUSALS 8
 
 struct result_program {
-	bool present;              /* a command was run */
+	bool present;              /* a command was run: else only wall_s means something */
 	bool ended;
 	int exit_status, signal;
-	double wall_s;             /* host time: from its start to its end */
+	double wall_s;             /* host time of the run, from its start to its end */
 };
 
-#define RESULT_CHECK_TEXT 256
+/* Modelled, in cycles of the cost model's clock: what the references cost by themselves, what finding their frames added, what the
+ * kernel added. */
+struct result_times {
+	uint64_t reference, translation, fault, context_switch, total;
+};
+
 #define RESULT_CHECKS_FAILED 8
 struct result_checks {
 	unsigned passed, n_failed;                               /* n_failed may exceed what is kept */
@@ -99,6 +106,8 @@ struct result {
 	char *source;
 	const char *format;
 	uint64_t records, rejected, rejected_at;
+	uint64_t events_refused;   /* events of the trace that the kernel could not make sense of */
+	char events_why[RESULT_CHECK_TEXT]; /* the first of them */
 	enum pw_err input_error;   /* the trace ended early */
 	char input_error_text[480];
 	bool interrupted;          /* the person stopped it */
@@ -109,8 +118,7 @@ struct result {
 	struct tlb_counts tlb[TLB_ARRAYS];
 	unsigned n_tlbs;
 	struct result_working_set ws;
-	uint64_t cycles;           /* modelled: all of it, in cycles of the cost model's clock */
-	uint64_t translation_cycles, fault_ns;
+	struct result_times times;
 
 	struct result_process *process;
 	unsigned n_processes;
@@ -121,10 +129,12 @@ struct result {
 
 	struct result_program program;
 	struct result_checks checks;
-	double host_s;             /* host time the simulation took: never in the JSON's deterministic part */
 };
 
 void result_fini(struct result *r);
+
+/* Keeps a copy of the words that were typed.  => PW_NOMEM: what was copied is released by result_fini. */
+must_use enum pw_err result_set_command(struct result *r, char *const argv[], unsigned n);
 
 /* => appends a finding to the checks: passed when ok, else the sentence is kept. */
 void result_check(struct result *r, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -23,6 +23,7 @@ struct run_options {
 	const struct policy_ops *policy;
 	enum refbits refbits;
 	enum personality personality;
+	bool cold_files;           /* linux: file pages begin on disk, not in memory */
 	const char *swap;          /* store spec, or "none" */
 	struct cost_model cost;
 	uint64_t seed;

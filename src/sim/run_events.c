@@ -17,11 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
+unsigned run_user_bits(const struct ptfmt *f) { return f->sign_extended ? f->va_bits - 1u : f->va_bits; }
+
 /* One past the highest address a program can have. */
-static uint64_t run_user_top(const struct ptfmt *f)
-{
-	return 1ull << (f->sign_extended ? f->va_bits - 1 : f->va_bits);
-}
+static uint64_t run_user_top(const struct ptfmt *f) { return 1ull << run_user_bits(f); }
 
 /* In a trace without mappings every address a program can have counts as mapped; in a textbook, as on disk already. */
 static enum pw_err run_map_everything(struct run *r, struct process *p)

@@ -68,11 +68,13 @@ void run_event(struct run *r, uint32_t pid, const struct trace_event *e);
 struct run_process *run_process_get(struct run *r, uint32_t pid);
 /* Forgets on which CPUs the process is loaded, so that it is loaded again. */
 void run_unload(struct run *r, const struct run_process *p);
+/* A program's addresses have this many bits: half of the space where the other half is the kernel's. */
+unsigned run_user_bits(const struct ptfmt *f);
 /* Writes the image of physical memory, once. */
 void run_dump(struct run *r);
 
 /* run_result.c */
-enum pw_err run_base_take(struct run *r);
+must_use enum pw_err run_base_take(struct run *r);
 void run_base_drop(struct run_base *b);
 
 enum run_state run_fail(struct run *r, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,72 @@
+/* result.c - the result object as a value: checks, names, end.
+ *
+ * Problem.  Several views read one result; what they share belongs to it.
+ * Idea.  The few things that are computed from it (times, names of mappings) are computed here, once.
+ *
+ * 1. result_fini leaves a result that may be finished again.
+ * 2. A failed check beyond RESULT_CHECKS_FAILED is counted, its sentence is not kept. */
+#include "result.h"
+#include "../base/mem.h"
+#include <stdarg.h>
+#include <string.h>
+
+void result_fini(struct result *r)
+{
+	for (unsigned i = 0; i < r->n_command; i++)
+		mem_free(r->command[i]);
+	for (unsigned i = 0; i < r->n_processes; i++)
+		mem_free(r->process[i].command);
+	for (unsigned i = 0; i < r->n_mappings; i++) {
+		mem_free(r->mapping[i].name);
+		mem_free(r->mapping[i].file);
+	}
+	mem_free(r->command);
+	mem_free(r->process);
+	mem_free(r->mapping);
+	mem_free(r->source);
+	*r = (struct result){ 0 };
+}
+
+enum pw_err result_set_command(struct result *r, char *const argv[], unsigned n)
+{
+	r->command = mem_zalloc(n + 1, sizeof *r->command);
+	if (!r->command)
+		return PW_NOMEM;
+	for (unsigned i = 0; i < n; i++, r->n_command++) {
+		r->command[i] = mem_strdup(argv[i]);
+		if (!r->command[i])
+			return PW_NOMEM;
+	}
+	return PW_OK;
+}
+
+void result_check(struct result *r, bool ok, const char *format, ...)
+{
+	struct result_checks *c = &r->checks;
+	if (ok) {
+		c->passed++;
+		return;
+	}
+	if (c->n_failed < RESULT_CHECKS_FAILED) {
+		va_list args;
+		va_start(args, format);
+		vsnprintf(c->failed[c->n_failed], sizeof c->failed[0], format, args);
+		va_end(args);
+	}
+	c->n_failed++;
+}
+
+double result_ns(const struct result *r, uint64_t cycles)
+{
+	return (double)cycles * 1000.0 / (double)(r->machine.cost.clock_mhz ? r->machine.cost.clock_mhz : 1);
+}
+
+char *result_mapping_name(const char *raw, unsigned prot)
+{
+	if (!raw || !*raw)
+		return mem_strdup("anonymous");
+	if (*raw != '/')
+		return mem_strdup(raw);
+	const char *base = strrchr(raw, '/') + 1;
+	return mem_printf("%s %s", base, prot & PMAP_EXEC ? "text" : prot & PMAP_WRITE ? "data" : "rodata");
+}
