@@ -96,17 +96,6 @@ static uint64_t run_future_bytes(void)
 	return pages * size / 4 * 3;
 }
 
-static enum pw_err run_look_ahead(struct run *r, struct pw_why *why)
-{
-	if (!r->opt.policy->wants_future)
-		return PW_OK;
-	enum pw_err err = future_create(r->trace, r->opt.format.page_shift, r->opt.limit, run_future_bytes(), &r->future, why);
-	if (err == PW_UNSUPPORTED)
-		return pw_fail(why, err, "--policy %s must know the future, and this input can be read only once; make a file of it with "
-		               "'pageworks record -o FILE.pwt -- COMMAND' and run that", r->opt.policy->name);
-	return err;
-}
-
 static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 {
 	r->physical_frames = run_frames(&r->opt);
@@ -132,7 +121,7 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.page_frames = r->opt.page_frames, .page_shift = r->opt.format.page_shift, .personality = r->opt.personality,
 		.policy = r->opt.policy, .swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
-		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .next_use = r->future ? run_next_use : NULL,
+		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
 	};
 	enum pw_err err = kernel_create(&kc, &r->kernel, why);
 	if (err == PW_OK)
@@ -140,19 +129,16 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 	return err;
 }
 
-enum pw_err run_create(const struct run_options *o, struct trace *t, struct run **ret, struct pw_why *why)
+enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_why *why)
 {
 	*ret = NULL;
 	struct run *r = mem_zalloc(1, sizeof *r);
 	if (!r)
 		return pw_fail(why, PW_NOMEM, "out of memory for the run");
 	r->opt = *o;
-	r->trace = t;
 	for (unsigned i = 0; i < RUN_CPUS_MAX; i++)
 		r->on_cpu[i] = -1;
-	enum pw_err err = run_look_ahead(r, why);
-	if (err == PW_OK)
-		err = run_build_machine(r, why);
+	enum pw_err err = run_build_machine(r, why);
 	if (err == PW_OK)
 		err = run_build_kernel(r, why);
 	if (err == PW_OK && (htab_init(&r->threads, 64) != PW_OK ||
@@ -164,6 +150,18 @@ enum pw_err run_create(const struct run_options *o, struct trace *t, struct run 
 	}
 	*ret = r;
 	return PW_OK;
+}
+
+enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
+{
+	r->trace = t;
+	if (!r->opt.policy->wants_future)
+		return PW_OK;
+	enum pw_err err = future_create(t, r->opt.format.page_shift, r->opt.limit, run_future_bytes(), &r->future, why);
+	if (err == PW_UNSUPPORTED)
+		return pw_fail(why, err, "--policy %s must know the future, and this input can be read only once; make a file of it with "
+		               "'pageworks record -o FILE -- COMMAND' and run that", r->opt.policy->name);
+	return err;
 }
 
 void run_destroy(struct run *r)

@@ -37,9 +37,12 @@ struct run_options {
 /* The default machine: x86-64, the first CPU preset, memory without limit, lru with exact reference bits, textbook. */
 void run_options_init(struct run_options *o);
 
-/* Builds machine and kernel for a trace, which must outlive the run and is not closed by it.
+/* Builds machine and kernel, and so finds out whether the options can be met before a program is started.
  * => on error *ret is NULL and why explains. */
-must_use enum pw_err run_create(const struct run_options *o, struct trace *t, struct run **ret, struct pw_why *why);
+must_use enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_why *why);
+/* Gives it its trace, once; the trace must outlive the run and is not closed by it.  A policy that needs the future reads the trace
+ * through first: PW_UNSUPPORTED when it can be read only once. */
+must_use enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why);
 void run_destroy(struct run *r);
 
 enum run_state { RUN_GOING, RUN_ENDED, RUN_FAILED };
