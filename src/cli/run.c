@@ -398,7 +398,7 @@ int cli_run(int argc, char **argv)
 	struct run_verb v = { 0 };
 	int status = run_all(&v, argc, argv);
 	run_close(&v);
-	if (v.signal || v.status)
-		return cli_end_like(v.status, v.signal);
-	return status;
+	if (status == CLI_FAILED || !(v.signal || v.status))
+		return status;
+	return cli_end_like(v.status, v.signal);
 }
