@@ -144,7 +144,7 @@ static void word_of(const json_t *v, char *buf, size_t size)
 	char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 	const char *plain = json_string_value(v);
 	snprintf(buf, size, "%s", plain ? plain : text ? text : "-");
-	free(text);
+	mem_free(text);
 }
 
 static void diff_machine_row(struct diff *d, const char *key, const json_t *a, const json_t *b)

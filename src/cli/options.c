@@ -186,8 +186,8 @@ static int resolve_ram(const struct machine_words *w, struct run_options *o)
 		return cli_error("--ram %s: memory cannot be empty; write a size such as 64M", w->ram);
 	uint64_t frames = o->ram_bytes >> shift;
 	if (frames < least)
-		return cli_error("--ram %s: too small; %s needs at least %u frames of %s, one for a page and %u for its page tables: --ram %s",
-		                 w->ram, o->format.name, least, text_bytes(page, sizeof page, 1ull << shift), least - 1,
+		return cli_error("--ram %s: too small; %s needs at least %u frames of %s, one for a page and %u for its page tables: "
+		                 "%s", w->ram, o->format.name, least, text_bytes(page, sizeof page, 1ull << shift), least - 1,
 		                 text_bytes(size, sizeof size, (uint64_t)least << shift));
 	if (o->format.pa_bits < 64 && o->ram_bytes > 1ull << o->format.pa_bits)
 		return cli_error("--ram %s: %s addresses at most %s of memory", w->ram, o->format.name,

@@ -143,9 +143,9 @@ static void figure_memory(const struct report *p)
 	const struct kernel_counts *k = &r->kernel;
 	const struct result_working_set *w = &r->ws;
 	char n[NUMBER], a[NUMBER], b[NUMBER], c[NUMBER];
-	line(p, text_bytes(n, sizeof n, bytes_of(r, k->resident_peak_pages)), "resident at peak", "%s pages; %s pages were ever resident (%s)",
-	     text_count(a, sizeof a, k->resident_peak_pages), text_count(b, sizeof b, k->touched_pages),
-	     text_bytes(c, sizeof c, bytes_of(r, k->touched_pages)));
+	line(p, text_bytes(n, sizeof n, bytes_of(r, k->resident_peak_pages)), "resident at peak",
+	     "%s pages; %s pages were ever resident (%s)", text_count(a, sizeof a, k->resident_peak_pages),
+	     text_count(b, sizeof b, k->touched_pages), text_bytes(c, sizeof c, bytes_of(r, k->touched_pages)));
 	uint64_t mean = w->samples ? (w->sum_pages + w->samples / 2) / w->samples : 0;
 	line(p, text_bytes(n, sizeof n, bytes_of(r, mean)), "working set", "mean over windows of %s references; peak %s, last %s",
 	     text_count(a, sizeof a, w->tau), text_bytes(b, sizeof b, bytes_of(r, w->peak_pages)),

@@ -272,7 +272,7 @@ static int run_write_report(struct run_verb *v)
 	report_write(&v->result, memory, cli_colour(v->report));
 	bool whole = fclose(memory) == 0;
 	int status = whole ? cli_write("report", v->report_name, v->report, text, bytes) : cli_error("out of memory for the report");
-	free(text);
+	mem_free(text);
 	v->report = NULL;
 	return status;
 }
@@ -306,7 +306,7 @@ static char *run_json_text(const struct result *r, size_t *bytes)
 	enum pw_err err = result_write_json(r, memory);
 	if (fclose(memory) == 0 && err == PW_OK)
 		return text;
-	free(text);
+	mem_free(text);
 	return NULL;
 }
 
@@ -320,7 +320,7 @@ static int run_write_json(struct run_verb *v)
 	v->json = NULL;
 	keep_result(text, bytes);
 	int held = run_fail_on(v, text, bytes);
-	free(text);
+	mem_free(text);
 	return status != CLI_OK ? status : held;
 }
 

@@ -1,0 +1,45 @@
+# bash completion for pageworks.  Options and names come from the command itself, so this file never falls behind.
+
+_pageworks_options()
+{
+	"$1" "$2" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z-]+' | tr -d ' ,'
+}
+
+_pageworks_names()
+{
+	"$1" run "$2" help 2>/dev/null | awk '/^[a-z0-9]/ { print $1 }'
+}
+
+_pageworks()
+{
+	local command=${COMP_WORDS[0]} verb=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local i
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		COMPREPLY=($(compgen -W 'run record diff --help --version' -- "$word"))
+		return
+	fi
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} == -- ]]; then
+			declare -F _command_offset >/dev/null && _command_offset $((i + 1))
+			return
+		fi
+	done
+	case $previous in
+	--policy | --cpu | --format | --swap)
+		COMPREPLY=($(compgen -W "$(_pageworks_names "$command" "$previous")" -- "$word"))
+		return ;;
+	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
+	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
+	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
+	--frames | --ram | --page | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
+	esac
+	if [[ $word == -* ]]; then
+		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))
+		return
+	fi
+	compopt -o filenames 2>/dev/null
+	COMPREPLY=($(compgen -f -- "$word"))
+}
+
+complete -F _pageworks pageworks
