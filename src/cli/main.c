@@ -14,6 +14,8 @@
 #include <zstd.h>
 #include <jansson.h>
 
+const char *argp_program_version = "pageworks " PW_VERSION;
+
 struct verb {
 	const char *name, *title, *summary;
 	int (*main)(int argc, char **argv);
