@@ -34,7 +34,7 @@ enum { RUN_FAULTS_MAX = 64 };
 
 #define RUN_UNLIMITED_BYTES (64ull << 30)
 #define RUN_FRAMES_MAX (1ull << 24)
-#define RUN_TAU 1000000
+#define RUN_TAU (1 << 20)
 
 void run_options_init(struct run_options *o)
 {
