@@ -166,6 +166,8 @@ static int resolve_cpu(const struct machine_words *w, struct run_options *o)
 	}
 	if (w->tlb && tlb_parse(w->tlb, o->cpu.tlb, &o->cpu.n_tlbs, &why) != PW_OK)
 		return cli_error("--tlb: %s", why.text);
+	if (w->tlb)
+		o->tlb_spec = w->tlb;
 	uint64_t n = 1;
 	if (number_word("--cpus", w->cpus, &n) != CLI_OK)
 		return CLI_FAILED;

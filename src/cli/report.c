@@ -55,7 +55,7 @@ static double percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (d
 static const char *percent_text(char *buf, size_t size, uint64_t part, uint64_t whole)
 {
 	double v = percent(part, whole);
-	snprintf(buf, size, v == 0 ? "%.0f %%" : v < 0.0001 ? "%.2g %%" : v < 0.1 ? "%.4f %%" : v < 10 ? "%.2f %%" : "%.1f %%", v);
+	snprintf(buf, size, v == 0 ? "%.0f %%" : v < 0.0001 ? "%.6f %%" : v < 0.1 ? "%.4f %%" : v < 10 ? "%.2f %%" : "%.1f %%", v);
 	return buf;
 }
 
@@ -89,7 +89,7 @@ static void head(const struct report *p)
 		fprintf(p->out, "%s of RAM", text_bytes(ram, sizeof ram, m->ram_bytes));
 	else
 		fprintf(p->out, "RAM without limit");
-	fprintf(p->out, ", TLBs of %s, %u CPU%s\n", m->cpu_name, m->n_cpus, m->n_cpus == 1 ? "" : "s");
+	fprintf(p->out, ", TLBs %s, %u CPU%s\n", m->tlb_spec ? m->tlb_spec : m->cpu_name, m->n_cpus, m->n_cpus == 1 ? "" : "s");
 	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy->name,
 	        m->policy->sees == POLICY_SEES_NOTHING ? "" : m->refbits == REFBITS_EXACT ? " seeing every reference"
 	                                                                               : " seeing accessed bits only", m->swap);
@@ -159,6 +159,8 @@ static void figure_tlb(const struct report *p)
 	char n[NUMBER], a[NUMBER], share[NUMBER], name[NUMBER];
 	for (unsigned i = 0; i < r->n_tlbs; i++) {
 		const struct tlb_counts *t = &r->tlb[i];
+		if (!t->accesses)
+			continue;
 		snprintf(name, sizeof name, "TLB misses in %s", t->name);
 		line(p, text_count(n, sizeof n, t->misses), name, "%s of its %s accesses",
 		     percent_text(share, sizeof share, t->misses, t->accesses), text_count(a, sizeof a, t->accesses));

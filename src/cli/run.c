@@ -134,6 +134,8 @@ static int run_words(struct run_verb *v, int argc, char **argv)
 		                 argv[v->word_at + 1], argv[v->word_at]);
 	if (v->fail_on && expr_check(v->fail_on, &why) != PW_OK)
 		return cli_error("--fail-on: %s", why.text);
+	if (v->dump_name && !v->options.ram_bytes)
+		return cli_error("--dump %s: the image has the size of memory, so say how much there is: --ram SIZE", v->dump_name);
 	if (v->is_command && v->options.policy->wants_future)
 		return cli_error("--policy %s must know the future: first 'pageworks record -o FILE -- %s ...', then 'pageworks run "
 		                 "--policy %s FILE'", v->options.policy->name, argv[v->word_at], v->options.policy->name);

@@ -18,7 +18,8 @@ enum refbits { REFBITS_EXACT, REFBITS_HARDWARE };
 struct result_machine {
 	struct ptfmt format;
 	struct cpu_model cpu;
-	const char *cpu_name;      /* the preset the TLBs began from */
+	const char *cpu_name;      /* the preset */
+	const char *tlb_spec;      /* what replaced its TLBs, or NULL */
 	unsigned n_cpus;
 	uint64_t page_frames;      /* --frames, or 0 */
 	uint64_t ram_bytes;        /* --ram, or 0: no limit was asked for */

@@ -17,6 +17,7 @@ struct run_options {
 	struct ptfmt format;
 	struct cpu_model cpu;
 	const char *cpu_name;
+	const char *tlb_spec;      /* what replaced the preset's TLBs, or NULL */
 	unsigned n_cpus;
 	uint64_t page_frames;      /* this many frames for programs' pages; 0: not limited so */
 	uint64_t ram_bytes;        /* all of physical memory; 0: not limited so.  At most one of the two is set */

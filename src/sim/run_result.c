@@ -165,7 +165,8 @@ static enum pw_err gather_lists(struct run *r, struct result *ret)
 static void gather_machine(const struct run *r, struct result *ret)
 {
 	ret->machine = (struct result_machine){
-		.format = r->opt.format, .cpu = r->opt.cpu, .cpu_name = r->opt.cpu_name, .n_cpus = r->opt.n_cpus,
+		.format = r->opt.format, .cpu = r->opt.cpu, .cpu_name = r->opt.cpu_name,
+		.tlb_spec = r->opt.tlb_spec, .n_cpus = r->opt.n_cpus,
 		.page_frames = r->opt.page_frames, .ram_bytes = r->opt.ram_bytes, .physical_frames = r->physical_frames,
 		.policy = r->opt.policy, .refbits = r->opt.refbits, .personality = r->opt.personality,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
