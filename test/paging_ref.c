@@ -101,7 +101,8 @@ struct ref_level {
 
 static struct ref_level level_make(unsigned sets, unsigned ways)
 {
-	return (struct ref_level){ sets, ways, calloc((size_t)sets * ways, sizeof(uint64_t)), calloc((size_t)sets * ways, sizeof(uint64_t)) };
+	size_t n = (size_t)sets * ways;
+	return (struct ref_level){ sets, ways, calloc(n, sizeof(uint64_t)), calloc(n, sizeof(uint64_t)) };
 }
 
 /* => true on a hit; the page is there and the most recent of its set afterwards. */

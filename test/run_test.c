@@ -109,8 +109,8 @@ static void policies_as_plainly_written(void **state)
 {
 	(void)state;
 	static const char *const specs[] = {
-		"zipf:pages=2000,s=0.8,refs=1000000,seed=3,writes=0.3", "phases:pages=3000,set=150,length=20000,refs=300000,seed=4,writes=0.2",
-		"loop:pages=130,refs=20000,writes=0.5", "random:pages=5,refs=2000,seed=9,writes=0.5",
+		"zipf:pages=2000,s=0.8,refs=1000000,seed=3,writes=0.3",
+		"phases:pages=3000,set=150,length=20000,refs=300000,seed=4,writes=0.2", "loop:pages=130,refs=20000,writes=0.5", "random:pages=5,refs=2000,seed=9,writes=0.5",
 	};
 	static const char *const names[] = { "fifo", "lru", "clock", "opt" };
 	for (unsigned s = 0; s < 4; s++) {
@@ -122,8 +122,8 @@ static void policies_as_plainly_written(void **state)
 			struct result got = result_of(specs[s], &o);
 			if (got.kernel.faults.total != want.faults || got.kernel.written_back != want.written_back ||
 			    got.kernel.evicted != want.evicted)
-				fail_msg("%s, %s: %llu faults, %llu evicted, %llu written back; plainly %llu, %llu, %llu", specs[s], names[p],
-				         (unsigned long long)got.kernel.faults.total, (unsigned long long)got.kernel.evicted,
+				fail_msg("%s, %s: %llu faults, %llu evicted, %llu written back; plainly %llu, %llu, %llu", specs[s],
+				         names[p], (unsigned long long)got.kernel.faults.total, (unsigned long long)got.kernel.evicted,
 				         (unsigned long long)got.kernel.written_back, (unsigned long long)want.faults,
 				         (unsigned long long)want.evicted, (unsigned long long)want.written_back);
 			assert_int_equal(got.refs.total, refs.n);

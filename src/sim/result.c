@@ -61,12 +61,25 @@ double result_ns(const struct result *r, uint64_t cycles)
 	return (double)cycles * 1000.0 / (double)(r->machine.cost.clock_mhz ? r->machine.cost.clock_mhz : 1);
 }
 
-char *result_mapping_name(const char *raw, unsigned prot)
+const char *result_mapping_label(const char *raw, unsigned prot, char *buf, size_t size)
 {
-	if (!raw || !*raw)
-		return mem_strdup("anonymous");
 	if (*raw != '/')
-		return mem_strdup(raw);
-	const char *base = strrchr(raw, '/') + 1;
-	return mem_printf("%s %s", base, prot & PMAP_EXEC ? "text" : prot & PMAP_WRITE ? "data" : "rodata");
+		return raw;
+	snprintf(buf, size, "%s %s", raw, prot & PMAP_EXEC ? "text" : prot & PMAP_WRITE ? "data" : "rodata");
+	return buf;
+}
+
+enum pw_err result_mapping_name(const char *label, char **ret_name, char **ret_file)
+{
+	const char *base = strrchr(label, '/'), *kind = strrchr(label, ' ');
+	*ret_file = NULL;
+	*ret_name = mem_strdup(!*label ? "anonymous" : *label == '/' ? base + 1 : label);
+	if (!*ret_name || *label != '/' || !kind)
+		return *ret_name ? PW_OK : PW_NOMEM;
+	*ret_file = mem_printf("%.*s", (int)(kind - label), label);
+	if (*ret_file)
+		return PW_OK;
+	mem_free(*ret_name);
+	*ret_name = NULL;
+	return PW_NOMEM;
 }

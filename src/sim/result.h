@@ -146,5 +146,9 @@ double result_ns(const struct result *r, uint64_t cycles);
 /* Writes the versioned object (DESIGN: the result object).  => PW_IO when it could not be written. */
 must_use enum pw_err result_write_json(const struct result *r, FILE *out);
 
-/* The name a person knows a mapping by: "[heap]", "libc.so.6 text", "anonymous".  => NULL when memory ran out. */
-char *result_mapping_name(const char *raw, unsigned prot);
+/* What a mapping is called in the kernel: a file's path and what it holds ("/lib/libc.so.6 text"), so that the parts of a file stay
+ * apart; anything else as it is.  => into buf, returned. */
+const char *result_mapping_label(const char *raw, unsigned prot, char *buf, size_t size);
+/* From a label, the name a person knows ("[heap]", "libc.so.6 text", "anonymous") and the file's path (NULL: none).
+ * => PW_NOMEM: both are NULL. */
+must_use enum pw_err result_mapping_name(const char *label, char **ret_name, char **ret_file);

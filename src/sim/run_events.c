@@ -123,6 +123,12 @@ static enum pw_err event_exec(struct run *r, struct run_process *p, const struct
 	return process_exec(p->process, e->name);
 }
 
+static unsigned event_prot(const struct trace_event *e)
+{
+	return (e->prot & TRACE_PROT_READ ? PMAP_READ : 0) | (e->prot & TRACE_PROT_WRITE ? PMAP_WRITE : 0) |
+	       (e->prot & TRACE_PROT_EXEC ? PMAP_EXEC : 0);
+}
+
 static enum pw_err event_map(struct run *r, struct run_process *p, const struct trace_event *e)
 {
 	uint64_t top = run_user_top(&r->opt.format);
@@ -131,10 +137,11 @@ static enum pw_err event_map(struct run *r, struct run_process *p, const struct 
 		         p->pid, (unsigned long long)e->start.v, r->opt.format.name, r->opt.format.va_bits);
 		return PW_OK;
 	}
+	char label[4200];
+	unsigned prot = event_prot(e);
 	struct process_mapping m = {
-		.start = e->start, .bytes = e->bytes, .fixed = true, .name = e->name,
-		.prot = (e->prot & TRACE_PROT_READ ? PMAP_READ : 0) | (e->prot & TRACE_PROT_WRITE ? PMAP_WRITE : 0) |
-		        (e->prot & TRACE_PROT_EXEC ? PMAP_EXEC : 0),
+		.start = e->start, .bytes = e->bytes, .fixed = true, .prot = prot,
+		.name = result_mapping_label(e->name, prot, label, sizeof label),
 		.shared = e->flags & TRACE_MAP_SHARED, .anonymous = e->flags & TRACE_MAP_ANON,
 		.stack = e->flags & (TRACE_MAP_STACK | TRACE_MAP_GROWSDOWN), .heap = e->flags & TRACE_MAP_HEAP,
 		.file_id = e->file_id, .file_bytes = e->file_bytes, .offset = e->offset,
@@ -152,9 +159,7 @@ static enum pw_err event_unmap(struct run *r, struct run_process *p, const struc
 static enum pw_err event_protect(struct run *r, struct run_process *p, const struct trace_event *e)
 {
 	(void)r;
-	unsigned prot = (e->prot & TRACE_PROT_READ ? PMAP_READ : 0) | (e->prot & TRACE_PROT_WRITE ? PMAP_WRITE : 0) |
-	                (e->prot & TRACE_PROT_EXEC ? PMAP_EXEC : 0);
-	return process_protect(p->process, e->start, e->bytes, prot);
+	return process_protect(p->process, e->start, e->bytes, event_prot(e));
 }
 
 static enum pw_err event_remap(struct run *r, struct run_process *p, const struct trace_event *e)

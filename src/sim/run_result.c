@@ -113,15 +113,9 @@ static enum pw_err gather_mapping(struct gather *g, const struct mapping_info *m
 	struct result_mapping *to = &r->mapping[r->n_mappings];
 	*to = (struct result_mapping){ .pid = m->pid, .start = m->start.v, .bytes = m->bytes, .prot = m->prot, .faults = m->faults,
 	                               .tlb_misses = m->walks, .resident_pages = m->resident_pages, .alive = m->alive };
-	to->name = result_mapping_name(m->name, m->prot);
-	if (!to->name)
-		return PW_NOMEM;
-	r->n_mappings++;
-	if (m->name && *m->name == '/') {
-		to->file = mem_strdup(m->name);
-		return to->file ? PW_OK : PW_NOMEM;
-	}
-	return PW_OK;
+	enum pw_err err = result_mapping_name(m->name ? m->name : "", &to->name, &to->file);
+	r->n_mappings += err == PW_OK;
+	return err;
 }
 
 static void gather_visit(void *ctx, const struct mapping_info *m)
