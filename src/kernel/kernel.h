@@ -143,6 +143,7 @@ struct process_mapping {
 must_use enum pw_err process_map(struct process *p, const struct process_mapping *m, vaddr_t *ret);
 must_use enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t bytes);
 must_use enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, unsigned prot);
+/* mremap: to == from changes the size in place.  => on error nothing has changed, but that the target may have been unmapped */
 must_use enum pw_err process_remap(struct process *p, vaddr_t from, uint64_t bytes, vaddr_t to, uint64_t to_bytes);
 must_use enum pw_err process_advise(struct process *p, vaddr_t start, uint64_t bytes, int advice); /* MADV_* of Linux */
 must_use enum pw_err process_brk(struct process *p, vaddr_t start, uint64_t bytes);

@@ -4,11 +4,11 @@
  * Idea: numbers of private pages move from old index to new, entries move their bounds, and each translation is entered at its
  * new place with the rights it had.
  *
- *      1  make room          the target is cut free; a shorter new size cuts the old tail
- *      2  copy numbers       into the new place: the only step that can fail for lack of memory, undone by clearing them
+ *      1  make room          entries are cut to size, then the target is cut free
+ *      2  copy numbers       into the new place: the last step that can fail for lack of memory, undone by clearing them
  *      3  move entries       out of the tree, bounds changed, back in
  *      4  move translations  those that cannot be entered are left to faults
- *      5  clear numbers      in the old place
+ *      5  clear numbers      in the old place; a tail that the new size does not have goes
  *
  * 1. A number that is in both places for a while has one reference: nothing looks at references in between.
  * Rejected: moving entry by entry (a failure in the middle would leave half a mapping moved). */
@@ -122,18 +122,19 @@ static enum pw_err move_there(struct process *p, struct move *mv, uint64_t n, ui
 	if (from < to + to_n && to < from + n)
 		return PW_INVALID;
 	mv->n_pages = n < to_n ? n : to_n;
-	enum pw_err err = space_cut(p, to, to + to_n);
-	if (!err && to_n < n)
-		err = space_cut(p, from + to_n, from + n);
+	enum pw_err err = map_clip(&p->map, from, from + n);
 	if (!err)
 		err = map_clip(&p->map, from, from + mv->n_pages);
 	if (!err)
-		err = range_move(p, mv);
-	if (!err && to_n > n)
-		tail_grow(p, to + n, to_n - n);
+		err = space_cut(p, to, to + to_n);
 	if (!err)
-		map_join(&p->map, p->kernel, to, to + to_n);
-	return err;
+		err = range_move(p, mv);
+	if (err)
+		return err;
+	if (to_n > n)
+		tail_grow(p, to + n, to_n - n);
+	map_join(&p->map, p->kernel, to, to + to_n);
+	return to_n < n ? space_cut(p, from + to_n, from + n) : PW_OK;
 }
 
 enum pw_err process_remap(struct process *p, vaddr_t from, uint64_t bytes, vaddr_t to, uint64_t to_bytes)
