@@ -165,7 +165,7 @@ static int resolve_cpu(const struct machine_words *w, struct run_options *o)
 		o->cpu_name = cpu->name;
 	}
 	if (w->tlb && tlb_parse(w->tlb, o->cpu.tlb, &o->cpu.n_tlbs, &why) != PW_OK)
-		return cli_error("--tlb: %s", why.text);
+		return complain(&why);
 	if (w->tlb)
 		o->tlb_spec = w->tlb;
 	uint64_t n = 1;
@@ -274,7 +274,7 @@ static int resolve_experiment(const struct machine_words *w, struct run_options 
 {
 	struct pw_why why = { "" };
 	if (w->cost && cost_parse(w->cost, &o->cost, &why) != PW_OK)
-		return cli_error("--cost: %s", why.text);
+		return cli_error("--%s", why.text);
 	if (o->cost.clock_mhz == 0)
 		return cli_error("--cost: clock_mhz=0: the clock cannot stand still");
 	if (number_word("--seed", w->seed, &o->seed) != CLI_OK || number_word("--limit", w->limit, &o->limit) != CLI_OK ||
