@@ -104,15 +104,14 @@ void machine_destroy(struct machine *m)
 static inline uint64_t run_quick(const struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
 {
 	const uint64_t keep = m->keep;
-	const unsigned shift = m->format.page_shift + REF_KIND_BITS;
 	uint64_t *const stamp = c->tlb.stamp;
 	uint64_t i = 0;
 	for (; i < n; i++) {
-		uint64_t word = refs[i].word;
-		uint64_t quick = c->quick[(word >> shift ^ word << (QUICK_BITS - 2)) & ((1 << QUICK_BITS) - 1)];
-		if ((quick ^ word) & keep)
+		uint64_t kept = refs[i].word & keep;
+		uint64_t slot = c->quick[quick_index(kept)] ^ kept;
+		if (slot & keep)
 			break;
-		stamp[(quick & ~keep) >> REF_KIND_BITS] = now + i;
+		stamp[slot >> REF_KIND_BITS] = now + i;
 	}
 	return i;
 }

@@ -22,9 +22,10 @@ struct lookup {
 
 static inline void quick_drop(struct machine *m, struct cpu *c, uint32_t slot)
 {
-	uint64_t page_word = c->tlb.tag[slot] >> 19 << (m->format.page_shift + REF_KIND_BITS);
+	unsigned up = c->tlb.level_shift[0] + REF_KIND_BITS;
+	uint64_t page_word = (uint64_t)((int64_t)c->tlb.tag[slot] >> 19) << up; /* tags drop bits that the sign copies */
 	for (unsigned kinds = tlb_entry_quick(c->tlb.entry[slot]); kinds; kinds &= kinds - 1) {
-		uint64_t *q = &c->quick[quick_index(m, page_word | (unsigned)__builtin_ctz(kinds))];
+		uint64_t *q = &c->quick[quick_index(page_word | (unsigned)__builtin_ctz(kinds))];
 		if ((*q & ~m->keep) == (uint64_t)slot << REF_KIND_BITS)
 			*q = QUICK_NONE;
 	}
@@ -258,7 +259,7 @@ static inline void quick_fill(struct machine *m, struct cpu *c, const struct loo
 	uint64_t word = ref_make(l->va, l->kind).word & m->keep;
 	if (slot >= 1ull << m->format.page_shift)
 		return;
-	c->quick[quick_index(m, word)] = word | (uint64_t)slot << REF_KIND_BITS;
+	c->quick[quick_index(word)] = word | (uint64_t)slot << REF_KIND_BITS;
 	c->tlb.entry[slot].word |= 1ull << (9 + l->kind);
 }
 
