@@ -143,9 +143,10 @@ point $? "rejected records are counted and located"
 # --- conditions
 "$pageworks" run --quiet --fail-on 'faults.total > 14' --frames 3 --policy fifo silberschatz 2>err; [ $? -eq 124 ] && grep -q holds err
 point $? "--fail-on that holds gives 124"
-"$pageworks" run --quiet --fail-on 'faults.total > 15 || tlb.l1d.misses / references.total > 200%' --frames 3 --policy fifo silberschatz
+"$pageworks" run --quiet --frames 3 --policy fifo --fail-on 'faults.total > 15 || tlb.l1d.misses / references.total > 200%' silberschatz
 point $? "--fail-on that does not hold"
-"$pageworks" run --quiet --fail-status 3 --fail-on 'faults.total == 15 && (reclaim.evicted == 12)' --frames 3 --policy fifo silberschatz 2>err
+"$pageworks" run --quiet --frames 3 --policy fifo --fail-status 3 --fail-on 'faults.total == 15 && (reclaim.evicted == 12)' \
+	silberschatz 2>err
 [ $? -eq 3 ]; point $? "--fail-status"
 refused 125 "did you mean 'faults.total'" run --quiet --fail-on 'faults.totl>1' silberschatz
 
@@ -198,8 +199,23 @@ if have gcc && cc1=$(gcc -print-prog-name=cc1) && [ -x "$cc1" ]; then
 else
 	skip "gcc is not installed"
 fi
-if have gcc && printf '#include <pthread.h>\n#include <stdio.h>\nstatic void *f(void *p) { long s = 0; for (long i = 0; i < 9999; i++) s += i; *(long *)p = s; return 0; }\nint main(void) { pthread_t t[4]; long r[4]; for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, f, &r[i]); for (int i = 0; i < 4; i++) { pthread_join(t[i], 0); printf("%%ld\\n", r[i]); } }\n' >t.c &&
-	gcc -pthread -o threads t.c 2>err; then
+cat >t.c <<'C'
+#include <pthread.h>
+#include <stdio.h>
+static void *f(void *p) { long s = 0; for (long i = 0; i < 9999; i++) s += i; *(long *)p = s; return 0; }
+int main(void)
+{
+	pthread_t t[4];
+	long r[4];
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], 0, f, &r[i]);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(t[i], 0);
+		printf("%ld\n", r[i]);
+	}
+}
+C
+if have gcc && gcc -pthread -o threads t.c 2>err; then
 	with="--cpus 4 --ram 2M"
 	same "threads on 4 CPUs" ./threads
 else
@@ -279,18 +295,22 @@ cmp -s live replay; ok=$?
 point $ok "a recording gives what the live run gave"
 [ $ok -eq 0 ] || diff live replay | head | explain
 "$pageworks" run --quiet --policy opt --frames 100 gzip.pwt 2>err; point $? "a recording can be read ahead by opt"
-"$pageworks" record --quiet -o converted.pwt silberschatz 2>err && "$pageworks" run --quiet --frames 3 --policy lru --json out converted.pwt &&
+"$pageworks" record --quiet -o converted.pwt silberschatz 2>err &&
+	"$pageworks" run --quiet --frames 3 --policy lru --json out converted.pwt &&
 	grep -A1 '"faults": {' out | grep -q '"total": 12,'
 point $? "a trace is converted"
 "$pageworks" record --quiet -o sh.pwt -- sh -c 'exit 4'; [ $? -eq 4 ]; point $? "record gives the program's status"
 bytes=$(wc -c <gzip.pwt)
 head -c $((bytes / 2)) gzip.pwt >cut.pwt
-"$pageworks" run -o report cut.pwt 2>err; [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q 'ended early' report && grep -q 'checked:' report
+"$pageworks" run -o report cut.pwt 2>err; [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q 'ended early' report &&
+	grep -q 'checked:' report
 point $? "a recording cut in half: what is whole is reported, and the status is 125"
 
 # --- diff
-"$pageworks" run --quiet --frames 3 --policy fifo --json a.json silberschatz && "$pageworks" run --quiet --frames 3 --json b.json silberschatz
-"$pageworks" diff a.json b.json >out 2>err && grep -q 'policy .*fifo -> lru' out && grep -Eq 'faults +15 +12 +-3 +0.800x' out
+"$pageworks" run --quiet --frames 3 --policy fifo --json a.json silberschatz
+"$pageworks" run --quiet --frames 3 --json b.json silberschatz
+"$pageworks" diff a.json b.json >out 2>err && grep -q 'policy .*fifo -> lru' out &&
+	grep -Eq 'faults +15 +12 +-3 +0.800x' out
 point $? "diff of two results"
 "$pageworks" diff >named 2>err && sed 1,2d named >x && sed 1,2d out >y && cmp -s x y; point $? "diff of the last two runs"
 "$pageworks" diff a.json >named 2>err && sed 1,2d named >x && cmp -s x y; point $? "diff with the last run"
@@ -301,7 +321,8 @@ echo '{"a": 1}' >other.json
 refused 125 "not a result" diff other.json a.json
 
 # --- the image of memory
-"$pageworks" run --quiet --ram 1M --dump image seq:pages=20 2>err && [ "$(wc -c <image)" -eq 1048576 ] && grep -q 'root 0x' image.roots
+"$pageworks" run --quiet --ram 1M --dump image seq:pages=20 2>err && [ "$(wc -c <image)" -eq 1048576 ] &&
+	grep -q 'root 0x' image.roots
 point $? "--dump writes memory and its roots"
 
 echo "1..$n"

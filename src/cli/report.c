@@ -158,7 +158,7 @@ static void figure_tlb(const struct report *p)
 	const struct result *r = p->r;
 	char n[NUMBER], a[NUMBER], share[NUMBER], name[NUMBER];
 	for (unsigned i = 0; i < r->n_tlbs; i++) {
-		const struct tlb_counts *t = &r->tlb[i];
+		const struct result_tlb *t = &r->tlb[i];
 		if (!t->accesses)
 			continue;
 		snprintf(name, sizeof name, "TLB misses in %s", t->name);

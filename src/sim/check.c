@@ -17,7 +17,7 @@
 static void check_tlb(struct result *r)
 {
 	for (unsigned i = 0; i < r->n_tlbs; i++) {
-		const struct tlb_counts *t = &r->tlb[i];
+		const struct result_tlb *t = &r->tlb[i];
 		result_check(r, t->hits + t->misses == t->accesses,
 		             "TLB %s: %" PRIu64 " hits and %" PRIu64 " misses are not its %" PRIu64 " accesses",
 		             t->name, t->hits, t->misses, t->accesses);

@@ -47,6 +47,11 @@ struct result_working_set {
 	uint64_t sum_pages, peak_pages, last_pages;
 };
 
+struct result_tlb {
+	char name[16];
+	uint64_t accesses, hits, misses;
+};
+
 struct result_process {
 	uint32_t pid, parent;
 	char *command;
@@ -116,7 +121,7 @@ struct result {
 	struct result_refs refs;
 	struct kernel_counts kernel;
 	struct machine_counts mach;
-	struct tlb_counts tlb[TLB_ARRAYS];
+	struct result_tlb tlb[TLB_ARRAYS];
 	unsigned n_tlbs;
 	struct result_working_set ws;
 	struct result_times times;

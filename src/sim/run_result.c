@@ -175,8 +175,11 @@ static void gather_counts(struct run *r, struct result *ret)
 	machine_counts(r->machine, &ret->mach);
 	kernel_counts(r->kernel, &ret->kernel);
 	ret->n_tlbs = machine_n_tlbs(r->machine);
-	for (unsigned i = 0; i < ret->n_tlbs; i++)
-		ret->tlb[i] = machine_tlb_counts(r->machine, i);
+	for (unsigned i = 0; i < ret->n_tlbs; i++) {
+		struct tlb_counts t = machine_tlb_counts(r->machine, i);
+		ret->tlb[i] = (struct result_tlb){ .accesses = t.accesses, .hits = t.hits, .misses = t.misses };
+		snprintf(ret->tlb[i].name, sizeof ret->tlb[i].name, "%s", t.name);
+	}
 	if (b->taken) {
 		machine_take_off(&ret->mach, &b->machine);
 		kernel_take_off(&ret->kernel, &b->kernel);
