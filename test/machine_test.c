@@ -427,9 +427,11 @@ static void random_changes_leave_no_stale_entry(void **state)
 	(void)state;
 	static const char *const names[] = { "x86-64", "x86-32", "sv39", "sv48", "flat" };
 	struct cpu_model cpu = cpu_with("l1d=6/2,l1i=2/fa,l2=12/3:random");
+	struct ptfmt flat;
+	assert_int_equal(ptfmt_flat_make(12, 24, &flat, NULL), PW_OK);
 	for (unsigned f = 0; f < sizeof names / sizeof *names; f++) {
 		struct bench b;
-		bench_open(&b, ptfmt_find(names[f]), &cpu, 1 << 16);
+		bench_open(&b, f == 4 ? &flat : ptfmt_find(names[f]), &cpu, 1 << 16);
 		struct rng rng;
 		rng_init(&rng, 70 + f);
 		for (unsigned n = 0; n < 4000; n++) {
