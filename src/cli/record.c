@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum record_key { KEY_QUIET = 0x200, KEY_PROGRESS, KEY_SEED, KEY_LIMIT };
+enum record_key { KEY_QUIET = 0x200, KEY_PROGRESS, KEY_SEED, KEY_LIMIT, KEY_GRANULE };
 
 static const struct argp_option record_options[] = {
 	{ "output", 'o', "FILE", 0, "where the trace goes ('-': standard output; default: the command's name with .pwt)" },
@@ -30,6 +30,8 @@ static const struct argp_option record_options[] = {
 	{ "progress", KEY_PROGRESS, "WHEN", 0, "auto: on a terminal (default); never" },
 	{ "seed", KEY_SEED, "N", 0, "of the program's randomness, as far as it can be set (default 1)" },
 	{ "limit", KEY_LIMIT, "N", 0, "record only the first N references; the program runs on to its end" },
+	{ "granule", KEY_GRANULE, "SIZE", 0, "how exact addresses are kept: a power of two (default for programs 4K, the page; 1: "
+	  "every bit, in a larger file)" },
 	{ 0 },
 };
 
@@ -37,7 +39,7 @@ struct record_verb {
 	const char *name;
 	char *own_name;
 	bool force, quiet, no_progress, is_command;
-	uint64_t seed, limit;
+	uint64_t seed, limit, granule; /* granule 0: not given */
 	int word_at, argc;
 	char **argv;
 	struct trace *trace;
@@ -66,6 +68,11 @@ static error_t record_parse(int key, char *arg, struct argp_state *state)
 	case KEY_QUIET: v->quiet = true; break;
 	case KEY_SEED: record_number("--seed", arg, &v->seed); break;
 	case KEY_LIMIT: record_number("--limit", arg, &v->limit); break;
+	case KEY_GRANULE:
+		record_number("--granule", arg, &v->granule);
+		if (v->granule == 0 || (v->granule & (v->granule - 1)) || v->granule > 1 << 30)
+			exit(cli_error("--granule %s: write a power of two from 1 to 1G", arg));
+		break;
 	case KEY_PROGRESS:
 		v->no_progress = strcmp(arg, "never") == 0;
 		if (!v->no_progress && strcmp(arg, "auto") != 0)
@@ -145,11 +152,20 @@ static int record_open_trace(struct record_verb *v)
 	return v->is_command ? capture_exit_status(err) : CLI_FAILED;
 }
 
+/* A program's addresses are kept to the page unless more is asked for: nothing that pages can use is lost, and most of the file
+ * is saved.  What a trace has lost already cannot come back. */
+static unsigned record_granule(const struct record_verb *v, unsigned has)
+{
+	uint64_t want = v->granule ? v->granule : v->is_command ? 4096 : 1;
+	unsigned shift = (unsigned)__builtin_ctzll(want);
+	return shift > has ? shift : has;
+}
+
 static int record_open_writer(struct record_verb *v)
 {
 	struct pw_why why = { "" };
 	struct trace_info info = trace_describe(v->trace);
-	struct pwt_options po = { .granule_shift = info.granule_shift, .has_events = info.has_events, .command = info.source,
+	struct pwt_options po = { .granule_shift = record_granule(v, info.granule_shift), .has_events = info.has_events, .command = info.source,
 	                          .seed = v->seed };
 	if (pwt_writer_create(v->name, &po, &v->writer, &why) != PW_OK)
 		return cli_error("%s", why.text);

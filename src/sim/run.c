@@ -154,7 +154,12 @@ enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_
 
 enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
 {
+	struct trace_info info = trace_describe(t);
 	r->trace = t;
+	if (r->opt.format.page_shift < info.granule_shift)
+		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
+		               "record it with --granule 1", info.source, 1ull << info.granule_shift,
+		               1ull << r->opt.format.page_shift);
 	if (!r->opt.policy->wants_future)
 		return PW_OK;
 	enum pw_err err = future_create(t, r->opt.format.page_shift, r->opt.limit, run_future_bytes(), &r->future, why);
