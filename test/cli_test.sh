@@ -289,7 +289,8 @@ refused 125 "-f overwrites" record -o gzip.pwt -- true
 "$pageworks" run --quiet --ram 1M --json replay.json gzip.pwt >err 2>&1
 for f in live replay; do
 	# What the input is called, and how the program ended on this host, is not part of what was simulated.
-	sed -e '/"command": \[/,/\]/d' -e '/"source"/d' -e '/"format": "\(qemu\|pwt\)"/d' -e '/"records"/d' -e '/"program": {/,/}/d' $f.json >$f
+	sed -e '/"command": \[/,/\]/d' -e '/"source"/d' -e '/"format": "\(qemu\|pwt\)"/d' -e '/"records"/d' \
+		-e '/"program": {/,/}/d' $f.json >$f
 done
 cmp -s live replay; ok=$?
 point $ok "a recording gives what the live run gave"

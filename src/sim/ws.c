@@ -4,20 +4,22 @@
  * to another page within a window both pages must count, and a page that leaves and returns must count once.
  *
  * Idea.  Every fault tells which page enters which frame.  At that moment the frame's stamp still belongs to the page before it:
- * if the stamp lies in the window, that page is counted now (it cannot be seen later).  At the end of the window the frames are
- * looked at, and a page already counted in this window is not counted again.
+ * if the stamp lies in the window, that page is noted as gone (it cannot be seen later).  At the end of the window the frames are
+ * looked at; a page that is noted as gone, or that came into another frame meanwhile, is not counted again.
  *
  *      start = due - tau                    due
  *        |------------ window ---------------|
  *           ^ stamp of the page that left       frames with a stamp > start: counted at due
  *
  * Invariants.
- *   1. counted[page] == window only if the page was counted in the current window.
- *   2. owner[frame] is 0 or the id + 1 of the page that last came into the frame by a fault.
+ *   1. owner[frame] is the key of the page that last came into the frame by a fault, or 0.
+ *   2. gone holds the pages of this window that no frame shows any more; placed holds, for the pages that came since the window
+ *      began, the frame they came into last.  Both are empty while the window has not begun.
  *   3. No frame at or above n_seen was ever installed.
+ *   4. While no frame was used twice (the kernel gives freed frames first) no page can be in its second frame, and nothing is noted.
  *
- * Rejected: draining machine_touched(), which is the policy's; a set of pages kept per reference, which would cost more than
- * the translation.
+ * Rejected: draining machine_touched(), which is the policy's; a number for each page ever seen, which would cost more memory than
+ * the simulated frame itself.
  *
  * Source: P. J. Denning, The working set model for program behavior, CACM 11 (1968). */
 #include "ws.h"
@@ -32,16 +34,17 @@ enum {
 struct ws {
 	struct machine *machine;
 	uint64_t frames, tau;
-	uint64_t due, start;    /* of the window in progress, in machine time */
-	uint64_t left;          /* pages of this window that are gone from their frames already */
+	uint64_t due, start;     /* of the window in progress, in machine time */
+	uint64_t gone_unnamed;   /* pages gone that came without a fault of their own */
 	uint64_t n_seen;
-	uint32_t window;
-	uint32_t *owner;        /* per frame */
-	struct htab ids;        /* pid and page -> id */
-	uint32_t *counted;      /* per id: window in which it was last counted */
-	uint64_t n_ids, ids_cap;
+	bool reuse;              /* a frame was given to a second page: from now on pages may come back elsewhere */
+	uint64_t *owner;         /* per frame */
+	struct htab gone, placed;
 	struct result_working_set sum;
 };
+
+/* A mapped page lies in the user half, so its number has at most 44 bits; no key is 0. */
+static uint64_t ws_key(uint32_t pid, vpn_t page) { return (page.v | (uint64_t)pid << 44) + 1; }
 
 static void ws_next_window(struct ws *w)
 {
@@ -49,8 +52,9 @@ static void ws_next_window(struct ws *w)
 	uint64_t windows = spacing / w->tau + 1;
 	w->due = machine_now(w->machine) + windows * w->tau;
 	w->start = w->due - w->tau;
-	w->left = 0;
-	w->window++;
+	w->gone_unnamed = 0;
+	htab_clear(&w->gone);
+	htab_clear(&w->placed);
 }
 
 enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, struct ws **ret)
@@ -61,7 +65,7 @@ enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, struct w
 		return PW_NOMEM;
 	*w = (struct ws){ .machine = m, .frames = frames, .tau = tau, .sum.tau = tau };
 	w->owner = mem_reserve(frames * sizeof *w->owner);
-	if (!w->owner || htab_init(&w->ids, 1024) != PW_OK) {
+	if (!w->owner || htab_init(&w->gone, 256) != PW_OK || htab_init(&w->placed, 256) != PW_OK) {
 		ws_destroy(w);
 		return PW_NOMEM;
 	}
@@ -76,8 +80,8 @@ void ws_destroy(struct ws *w)
 		return;
 	if (w->owner)
 		mem_unreserve(w->owner, w->frames * sizeof *w->owner);
-	htab_fini(&w->ids);
-	mem_free(w->counted);
+	htab_fini(&w->gone);
+	htab_fini(&w->placed);
 	mem_free(w);
 }
 
@@ -87,26 +91,25 @@ uint64_t ws_due_in(const struct ws *w)
 	return w->due > now ? w->due - now : 0;
 }
 
-/* Counts the owner of a frame referenced in the window, unless it was counted before. */
-static uint64_t ws_count(struct ws *w, uint64_t frame, uint64_t start)
+/* Did this frame's page see a reference after start, and will no other frame and no note tell of it? */
+static bool ws_shows(struct ws *w, uint64_t frame, uint64_t start)
 {
 	if (machine_frame_last_use(w->machine, pfn(frame)) <= start)
-		return 0;
-	uint32_t owner = w->owner[frame];
-	if (owner && w->counted[owner - 1] == w->window)
-		return 0;
-	if (owner)
-		w->counted[owner - 1] = w->window;
-	return 1;
+		return false;
+	uint64_t key = w->owner[frame];
+	if (!key)
+		return true;
+	const uint64_t *place = w->placed.count ? htab_get(&w->placed, key) : NULL;
+	return !(place && *place != frame) && !(w->gone.count && htab_get(&w->gone, key));
 }
 
 static uint64_t ws_look(struct ws *w, uint64_t start)
 {
-	uint64_t pages = w->left, end = w->n_seen + WS_AROUND;
+	uint64_t pages = w->gone.count + w->gone_unnamed, end = w->n_seen + WS_AROUND;
 	if (end > w->frames)
 		end = w->frames;
 	for (uint64_t f = 0; f < end; f++)
-		pages += ws_count(w, f, start);
+		pages += ws_shows(w, f, start);
 	return pages;
 }
 
@@ -127,40 +130,37 @@ void ws_sample(struct ws *w)
 	ws_next_window(w);
 }
 
-static enum pw_err ws_id(struct ws *w, uint32_t pid, vpn_t page, uint32_t *ret)
+/* Inside the window: the page that was in the frame is noted, if it counts, and so is where the new one is. */
+static enum pw_err ws_replace(struct ws *w, uint64_t frame, uint64_t key)
 {
-	uint64_t key = page.v | (uint64_t)pid << 44; /* a mapped page lies in the user half: at most 44 bits of page number */
-	uint64_t *id = htab_get(&w->ids, key);
-	if (id) {
-		*ret = (uint32_t)*id;
+	uint64_t old = w->owner[frame];
+	if (!w->reuse)
 		return PW_OK;
-	}
-	if (w->n_ids == w->ids_cap) {
-		uint64_t cap = w->ids_cap ? w->ids_cap * 2 : 1024;
-		uint32_t *grown = mem_realloc(w->counted, cap, sizeof *grown);
-		if (!grown)
+	if (ws_shows(w, frame, w->start)) {
+		if (!old)
+			w->gone_unnamed++;
+		else if (!htab_put(&w->gone, old))
 			return PW_NOMEM;
-		w->counted = grown;
-		w->ids_cap = cap;
 	}
-	id = htab_put(&w->ids, key);
-	if (!id)
+	uint64_t *place = htab_put(&w->placed, key);
+	if (!place)
 		return PW_NOMEM;
-	w->counted[w->n_ids] = 0;
-	*ret = (uint32_t)(*id = w->n_ids++);
+	*place = frame;
 	return PW_OK;
 }
 
 enum pw_err ws_installed(struct ws *w, uint32_t pid, vpn_t page, pfn_t frame)
 {
-	uint32_t id;
-	if (frame.v >= w->frames)
+	uint64_t key = ws_key(pid, page);
+	if (frame.v >= w->frames || w->owner[frame.v] == key)
 		return PW_OK;
-	enum pw_err err = ws_id(w, pid, page, &id);
-	if (err != PW_OK || w->owner[frame.v] == id + 1)
-		return err;
-	w->left += ws_count(w, frame.v, w->start);
-	w->owner[frame.v] = id + 1;
+	w->reuse = w->reuse || w->owner[frame.v] || machine_frame_last_use(w->machine, frame);
+	if (machine_now(w->machine) >= w->start) {
+		enum pw_err err = ws_replace(w, frame.v, key);
+		if (err != PW_OK)
+			return err;
+	}
+	w->owner[frame.v] = key;
 	if (frame.v >= w->n_seen)
 		w->n_seen = frame.v + 1;
 	return PW_OK;
