@@ -138,9 +138,33 @@ static const char *diff_kind(const struct diff *d, unsigned i)
 	return kind ? kind : "?";
 }
 
+/* TLBs as --tlb writes them: each name once, by its first array. */
+static void word_of_tlb(const json_t *tlb, char *buf, size_t size)
+{
+	size_t i, at = 0;
+	json_t *t;
+	const char *last = "";
+	json_array_foreach(tlb, i, t) {
+		const char *name = json_string_value(json_object_get(t, "name"));
+		const char *order = json_string_value(json_object_get(t, "replacement"));
+		if (!name || strcmp(name, last) == 0 || at >= size)
+			continue;
+		int n = snprintf(buf + at, size - at, "%s%s=%lld/%lld%s%s", at ? "," : "", name,
+		                 (long long)json_integer_value(json_object_get(t, "entries")),
+		                 (long long)json_integer_value(json_object_get(t, "ways")),
+		                 order && strcmp(order, "lru") != 0 ? ":" : "", order && strcmp(order, "lru") != 0 ? order : "");
+		at += n > 0 ? (size_t)n : 0;
+		last = name;
+	}
+}
+
 /* A value of any kind as a word. */
 static void word_of(const json_t *v, char *buf, size_t size)
 {
+	if (json_is_object(json_array_get(v, 0))) {
+		word_of_tlb(v, buf, size);
+		return;
+	}
 	char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 	const char *plain = json_string_value(v);
 	snprintf(buf, size, "%s", plain ? plain : text ? text : "-");
@@ -163,23 +187,39 @@ static void diff_machine_row(struct diff *d, const char *key, const json_t *a, c
 	}
 }
 
+/* Members that are not the same on both sides; those of objects by their path. */
+static void diff_members(struct diff *d, const json_t *a, const json_t *b, const char *prefix)
+{
+	const char *key;
+	json_t *value;
+	char path[200];
+	json_object_foreach((json_t *)a, key, value) {
+		const json_t *other = json_object_get(b, key);
+		bool inside = json_is_object(value) && json_is_object(other) && !*prefix;
+		snprintf(path, sizeof path, "%s%s%s", prefix, key, inside ? "." : "");
+		if (json_equal(value, other))
+			continue;
+		if (inside)
+			diff_members(d, value, other, path);
+		else
+			diff_machine_row(d, path, value, other);
+	}
+	json_object_foreach((json_t *)b, key, value) {
+		snprintf(path, sizeof path, "%s%s", prefix, key);
+		if (!json_object_get(a, key))
+			diff_machine_row(d, path, NULL, value);
+	}
+}
+
 /* What is not the same about the machines, and about what ran on them. */
 static void diff_machines(struct diff *d)
 {
-	const json_t *a = json_object_get(d->side[0], "machine"), *b = json_object_get(d->side[1], "machine");
-	const char *key;
-	json_t *value;
+	const json_t *a = json_object_get(d->side[0], "command"), *b = json_object_get(d->side[1], "command");
 	if (d->json)
 		jsonw_array(&d->out, "machine");
-	const json_t *ca = json_object_get(d->side[0], "command"), *cb = json_object_get(d->side[1], "command");
-	if (!json_equal(ca, cb))
-		diff_machine_row(d, "command", ca, cb);
-	json_object_foreach((json_t *)a, key, value)
-		if (!json_equal(value, json_object_get(b, key)))
-			diff_machine_row(d, key, value, json_object_get(b, key));
-	json_object_foreach((json_t *)b, key, value)
-		if (!json_object_get(a, key))
-			diff_machine_row(d, key, NULL, value);
+	if (!json_equal(a, b))
+		diff_machine_row(d, "command", a, b);
+	diff_members(d, json_object_get(d->side[0], "machine"), json_object_get(d->side[1], "machine"), "");
 	if (d->json)
 		jsonw_end(&d->out);
 }

@@ -165,8 +165,8 @@ static int record_open_writer(struct record_verb *v)
 {
 	struct pw_why why = { "" };
 	struct trace_info info = trace_describe(v->trace);
-	struct pwt_options po = { .granule_shift = record_granule(v, info.granule_shift), .has_events = info.has_events, .command = info.source,
-	                          .seed = v->seed };
+	struct pwt_options po = { .granule_shift = record_granule(v, info.granule_shift), .has_events = info.has_events,
+	                          .command = info.source, .seed = v->seed };
 	if (pwt_writer_create(v->name, &po, &v->writer, &why) != PW_OK)
 		return cli_error("%s", why.text);
 	return CLI_OK;
