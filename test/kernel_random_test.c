@@ -382,6 +382,21 @@ static void settle_lazy(struct world *w, struct model_process *p, uint64_t i, un
 	m->lazy = false;
 }
 
+/* A store as the machine makes it: through the translation, into the frame, noticed by the kernel in the modified bit alone. */
+static enum pw_err machine_store(struct world *w, struct model_process *p, uint64_t i, unsigned at, const uint8_t *bytes,
+                                 unsigned n)
+{
+	unsigned faults;
+	pfn_t frame;
+	enum fault_outcome o = rig_touch(&w->rig, p->p, BASE + i, ACCESS_STORE, &faults);
+	if (o != FAULT_OUTCOME_RESOLVED)
+		return o == FAULT_OUTCOME_REFUSED ? PW_ACCESS : o == FAULT_OUTCOME_BUS ? PW_IO : PW_NOFRAMES;
+	if (!pmap_model_access(w->rig.pmap, 0, vpn(BASE + i), ACCESS_STORE, &frame))
+		world_fail(w, "a page just stored to is gone");
+	memcpy((uint8_t *)physmem_frame(&w->rig.memory, frame) + at, bytes, n);
+	return PW_OK;
+}
+
 static void do_store(struct world *w)
 {
 	struct model_process *p = some_process(w);
@@ -391,7 +406,8 @@ static void do_store(struct world *w)
 	unsigned at = (unsigned)pick(w, PAGE - sizeof bytes), n = 1 + (unsigned)pick(w, sizeof bytes);
 	for (unsigned j = 0; j < n; j++)
 		bytes[j] = (uint8_t)rng_next(&w->rng);
-	enum pw_err err = process_copy_in(p->p, vaddr(address(i).v + at), bytes, n, NULL);
+	enum pw_err err = pick(w, 2) ? process_copy_in(p->p, vaddr(address(i).v + at), bytes, n, NULL)
+	                             : machine_store(w, p, i, at, bytes, n);
 	bool may = m->backing != NOTHING && m->prot & PMAP_WRITE && !beyond_end(m);
 	if (!err && !may)
 		world_fail(w, "page %lu was written and must not be", (unsigned long)i);
