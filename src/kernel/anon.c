@@ -10,8 +10,6 @@
 #include "anon.h"
 #include "../base/mem.h"
 
-enum { CHUNK = 4096 };
-
 void anons_init(struct anons *as)
 {
 	*as = (struct anons){ .fresh = ANON_FIRST };
@@ -27,7 +25,7 @@ void anons_fini(struct anons *as)
 
 static enum pw_err chunk_add(struct anons *as)
 {
-	struct anon *chunk = mem_zalloc(CHUNK, sizeof *chunk);
+	struct anon *chunk = mem_zalloc(ANON_CHUNK, sizeof *chunk);
 	struct anon **grown = chunk ? mem_realloc(as->chunk, as->n_chunks + 1, sizeof *grown) : NULL;
 	if (!grown) {
 		mem_free(chunk);
@@ -43,7 +41,7 @@ enum pw_err anon_create(struct anons *as, uint32_t *ret)
 	uint32_t id = as->free ? as->free - 1 : as->fresh;
 	if (id == UINT32_MAX)
 		return PW_LIMIT;
-	enum pw_err err = id < as->n_chunks * CHUNK ? PW_OK : chunk_add(as);
+	enum pw_err err = id < as->n_chunks * ANON_CHUNK ? PW_OK : chunk_add(as);
 	if (err)
 		return err;
 	if (as->free)

@@ -20,6 +20,7 @@ enum {
 	ANON_TOUCHED = 8,   /* has been in memory */
 };
 #define SLOT_NONE UINT32_MAX
+enum { ANON_CHUNK_BITS = 12, ANON_CHUNK = 1 << ANON_CHUNK_BITS };
 
 struct anon {
 	uint32_t refs;
@@ -42,4 +43,7 @@ void anons_fini(struct anons *as);
 must_use enum pw_err anon_create(struct anons *as, uint32_t *ret);
 /* Ends the number.  => no frame, no slot, no references */
 void anon_destroy(struct anons *as, uint32_t id);
-static inline struct anon *anon_at(const struct anons *as, uint32_t id) { return &as->chunk[id >> 12][id & 4095]; }
+static inline struct anon *anon_at(const struct anons *as, uint32_t id)
+{
+	return &as->chunk[id >> ANON_CHUNK_BITS][id & (ANON_CHUNK - 1)];
+}

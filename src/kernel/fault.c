@@ -413,6 +413,10 @@ static void fault_judge(struct fault *f, enum pw_err err)
 		refuse(f, FAULT_OUTCOME_BUS, "the page could not be read back");
 		return;
 	}
+	if (err == PW_INVALID) {
+		refuse(f, FAULT_OUTCOME_REFUSED, "the machine has no such address");
+		return;
+	}
 	refuse(f, FAULT_OUTCOME_KILLED, err == PW_NOFRAMES ? "out of memory: nothing can be evicted and nobody else can be ended"
 	                                                   : "out of memory of the host");
 }

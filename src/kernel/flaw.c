@@ -122,7 +122,9 @@ static const char *frames_owners_flaw(struct kernel *k)
 	}
 	for (uint32_t i = 0; i < k->n_processes; i++)
 		tables += k->process[i]->pmap ? pmap_table_bytes(k->process[i]->pmap) : 0;
-	return tables == k->frames.n_tables << k->config.page_shift ? NULL : "frames: page tables differ from the frames given out for them";
+	if (tables != k->frames.n_tables << k->config.page_shift)
+		return "frames: page tables differ from the frames given out for them";
+	return NULL;
 }
 
 static const char *files_flaw(struct kernel *k)

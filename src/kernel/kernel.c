@@ -194,6 +194,30 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret)
 	ret->swap_writes = k->swap.writes;
 }
 
+static uint64_t process_host_bytes(const struct process *p)
+{
+	uint64_t bytes = sizeof *p + p->map.layer.bytes + p->map.tree.count * sizeof(struct entry);
+	for (const struct gone *g = p->map.gone; g; g = g->next)
+		bytes += sizeof *g;
+	for (struct entry *e = entry_of(itree_first(&p->map.tree)); e; e = entry_next(e))
+		bytes += e->object && e->object->kind == OBJECT_SHARED ? e->object->pages.bytes / e->object->refs : 0;
+	return bytes;
+}
+
+uint64_t kernel_host_bytes(const struct kernel *k)
+{
+	uint64_t frames = k->frames.fresh, slots = k->frames.slots_are_frames ? frames : k->frames.slot_fresh;
+	uint64_t bytes = sizeof *k + frames * sizeof(struct frame) + (k->frames.slot_frame ? slots * sizeof(uint32_t) : 0);
+	bytes += (uint64_t)((double)k->policy_bytes / k->frames.n_slots * (double)slots);
+	bytes += k->anons.n_chunks * (sizeof(struct anon *) + ANON_CHUNK * sizeof(struct anon));
+	bytes += k->swap.n_owners * sizeof *k->swap.owner;
+	for (uint32_t i = 0; i < k->objects.n_files; i++)
+		bytes += sizeof(struct object) + k->objects.file[i]->pages.bytes;
+	for (uint32_t i = 0; i < k->n_processes; i++)
+		bytes += process_host_bytes(k->process[i]);
+	return bytes;
+}
+
 void kernel_set_walk_source(struct kernel *k, uint64_t (*take)(void *ctx, pfn_t frame), void *ctx)
 {
 	k->take_walks = take;

@@ -115,6 +115,8 @@ struct kernel_counts {
 must_use enum pw_err kernel_create(const struct kernel_config *c, struct kernel **ret, struct pw_why *why);
 void kernel_destroy(struct kernel *k); /* and all its processes */
 void kernel_counts(const struct kernel *k, struct kernel_counts *ret);
+/* Bytes of host memory the kernel has touched for its own records: frames, pages, swap, mappings; without the pmap's. */
+uint64_t kernel_host_bytes(const struct kernel *k);
 /* NULL, or a sentence naming the broken invariant: frames and slots are conserved, every mapping is in its map, sums agree. */
 const char *kernel_flaw(struct kernel *k);
 

@@ -10,7 +10,7 @@
  *                                 `------------ child of a node at level 1, and so on up to height
  *
  * 1. A node's count is the number of its children; no node and no leaf is empty.
- * 2. count is the number of words that are not 0.
+ * 2. count is the number of words that are not 0, bytes the size of all leaves and nodes.
  * 3. cached_leaf, when set, is the leaf of the indexes with cached_index above the leaf bits.
  * Rejected: a hash table of pages (no order, and growing stops everything), larger leaves (a lone page would cost as much). */
 #include "pages.h"
@@ -24,6 +24,7 @@ struct node {
 	void *child[NODE_CHILDREN];
 };
 
+static size_t level_bytes(unsigned level) { return level ? sizeof(struct node) : LEAF_WORDS * sizeof(uint32_t); }
 static unsigned level_shift(unsigned level) { return LEAF_BITS + (level - 1) * NODE_BITS; }
 static unsigned child_at(uint64_t index, unsigned level) { return index >> level_shift(level) & (NODE_CHILDREN - 1); }
 
@@ -85,6 +86,7 @@ static enum pw_err tree_raise(struct pages *p, uint64_t index)
 			struct node *n = mem_zalloc(1, sizeof *n);
 			if (!n)
 				return PW_NOMEM;
+			p->bytes += level_bytes(1);
 			n->count = 1;
 			n->child[0] = p->root;
 			p->root = n;
@@ -112,6 +114,7 @@ static void tree_prune(struct pages *p, uint64_t index)
 	p->cached_leaf = NULL;
 	if (empty) {
 		mem_free(*at);
+		p->bytes -= level_bytes(level);
 		*at = NULL;
 		if (level < p->height)
 			path[level + 1]->count--;
@@ -125,6 +128,7 @@ static void tree_prune(struct pages *p, uint64_t index)
 			p->root = NULL;
 		}
 		mem_free(gone);
+		p->bytes -= level_bytes(level);
 	}
 }
 
@@ -137,9 +141,10 @@ static uint32_t *leaf_make(struct pages *p, uint64_t index)
 	struct node *above = NULL;
 	for (unsigned level = p->height;; level--) {
 		if (!*at) {
-			*at = level ? mem_zalloc(1, sizeof(struct node)) : mem_zalloc(LEAF_WORDS, sizeof(uint32_t));
+			*at = mem_zalloc(1, level_bytes(level));
 			if (!*at)
 				return NULL;
+			p->bytes += level_bytes(level);
 			if (above)
 				above->count++;
 		}
@@ -213,10 +218,11 @@ uint32_t pages_next(struct pages *p, uint64_t *index, uint64_t end)
 	return word;
 }
 
-/* Counts the words below; UINT64_MAX: something is wrong. */
-static uint64_t subtree_words(const void *at, unsigned level)
+/* Counts the words below, and their bytes; UINT64_MAX: something is wrong. */
+static uint64_t subtree_words(const void *at, unsigned level, uint64_t *bytes)
 {
 	uint64_t words = 0, children = 0;
+	*bytes += level_bytes(level);
 	if (!level) {
 		for (unsigned i = 0; i < LEAF_WORDS; i++)
 			words += ((const uint32_t *)at)[i] != 0;
@@ -224,7 +230,7 @@ static uint64_t subtree_words(const void *at, unsigned level)
 	}
 	const struct node *n = at;
 	for (unsigned i = 0; i < NODE_CHILDREN; i++) {
-		uint64_t below = n->child[i] ? subtree_words(n->child[i], level - 1) : 0;
+		uint64_t below = n->child[i] ? subtree_words(n->child[i], level - 1, bytes) : 0;
 		if (below == UINT64_MAX)
 			return below;
 		children += below != 0;
@@ -235,8 +241,10 @@ static uint64_t subtree_words(const void *at, unsigned level)
 
 const char *pages_flaw(const struct pages *p)
 {
-	uint64_t words = p->root ? subtree_words(p->root, p->height) : 0;
+	uint64_t bytes = 0, words = p->root ? subtree_words(p->root, p->height, &bytes) : 0;
 	if (words == UINT64_MAX)
 		return "pages: a leaf or node is empty, or a node's count is wrong";
+	if (bytes != p->bytes)
+		return "pages: the bytes differ from the leaves and nodes there are";
 	return words == p->count ? NULL : "pages: the count differs from the words there are";
 }

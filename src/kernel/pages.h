@@ -10,6 +10,7 @@ struct pages {
 	void *root;
 	unsigned height;        /* 0: the root is a leaf */
 	uint64_t count;         /* words that are not 0 */
+	uint64_t bytes;         /* of host memory in leaves and nodes */
 	uint64_t cached_index;  /* of the leaf found last */
 	uint32_t *cached_leaf;  /* NULL: none */
 };

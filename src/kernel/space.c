@@ -229,25 +229,37 @@ static bool is_covered(struct process *p, uint64_t start, uint64_t end)
 	return start >= end;
 }
 
-/* Gives a translation that exists the rights it may have now.  If that fails a fault will do it. */
+/* Gives a translation that exists, or went when all rights did, the rights it may have now.  If that fails a fault will do it. */
 static void raise_page(void *ctx, struct process *p, const struct space_page *page)
 {
-	struct pmap_mapping m;
+	struct pmap_mapping m = { .vpn = vpn(page->page), .pfn = frame_pfn(page->frame), .cause = ACCESS_LOAD };
 	(void)ctx;
-	unsigned prot = space_page_rights(p, page->entry, page->anon) | PMAP_USER;
-	if (!pmap_extract(p->pmap, vpn(page->page), &m) || !(prot & ~m.prot))
+	if (page->frame == FRAME_NONE)
 		return;
-	m.prot = prot;
+	const struct frame *frame = kernel_frame(p->kernel, page->frame);
+	bool had_none = frame->space == p->number + 1 && frame->vpn == page->page;
+	unsigned now = 0;
+	if (pmap_extract(p->pmap, m.vpn, &m))
+		now = m.prot;
+	else if (!had_none)
+		return;
+	m.prot = space_page_rights(p, page->entry, page->anon) | PMAP_USER;
+	if (!(m.prot & ~now))
+		return;
 	m.cause = ACCESS_LOAD;
 	enum pw_err err = pmap_enter(p->pmap, &m);
 	(void)err;
 }
 
+/* Without rights nothing is mapped; but a page keeps who used it last, which is how it comes back when rights do. */
 static void entry_protect(struct process *p, struct entry *e, unsigned prot)
 {
 	unsigned before = e->prot;
 	e->prot = prot;
-	pmap_protect(p->pmap, entry_range(e), prot | (prot & PMAP_WRITE ? PMAP_READ : 0));
+	if (!prot)
+		pmap_remove(p->pmap, entry_range(e));
+	else
+		pmap_protect(p->pmap, entry_range(e), prot | (prot & PMAP_WRITE ? PMAP_READ : 0));
 	if (prot & ~before)
 		space_visit(p, e, e->node.start, e->node.end, raise_page, NULL);
 }
