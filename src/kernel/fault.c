@@ -127,7 +127,6 @@ static bool was_read_ahead(struct fault *f, uint32_t frame)
 	bool ahead = at->flags & FRAME_READ_AHEAD;
 	at->flags &= ~FRAME_READ_AHEAD;
 	f->kernel->counts.readahead_used += ahead;
-	f->entry->swap_hits += ahead;
 	return ahead;
 }
 
@@ -168,8 +167,11 @@ static enum pw_err get_anon(struct fault *f)
 	struct kernel *k = f->kernel;
 	const struct anon *a = kernel_anon(k, f->anon);
 	if (a->frame != FRAME_NONE) {
-		if (was_read_ahead(f, a->frame))
+		if (was_read_ahead(f, a->frame)) {
 			fault_because(f, FAULT_swap_cached);
+			f->entry->swap_hits++;
+			f->entry->swap_last = f->page;
+		}
 		pin(f, a->frame);
 		return PW_OK;
 	}

@@ -25,7 +25,7 @@ struct entry {
 	const char *name;        /* lives as long as the kernel */
 	struct fault_counts faults;
 	uint64_t walks;
-	uint64_t swap_last, swap_window, swap_hits; /* readahead from swap */
+	uint64_t swap_last, swap_window, swap_hits; /* page asked of swap last, readahead then, hits since */
 };
 
 /* Mappings that are gone, by name. */

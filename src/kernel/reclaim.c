@@ -57,6 +57,7 @@ static void watermarks_set(struct kernel *k)
 	uint64_t pages = (4 * root << 10) >> k->config.page_shift, most = k->frames.page_limit / 32;
 	if (pages > most)
 		pages = most;
+	k->min_pages = pages;
 	k->low_pages = pages + pages / 4;
 	k->high_pages = pages + pages / 2;
 }
@@ -275,7 +276,7 @@ enum pw_err reclaim_run(struct kernel *k, uint64_t n)
 
 bool reclaim_is_plentiful(const struct kernel *k)
 {
-	return frames_available(&k->frames) > k->high_pages;
+	return frames_available(&k->frames) > k->min_pages;
 }
 
 /* Writes what was gathered, one transfer for each run of consecutive slots, and lets the pages go. */

@@ -16,7 +16,7 @@ enum { KERNEL_CPUS = 256 };
 struct kernel {
 	/* Configuration: set by kernel_create, then only read. */
 	struct kernel_config config;
-	uint64_t low_pages, high_pages; /* linux watermarks, in available pages */
+	uint64_t min_pages, low_pages, high_pages; /* linux watermarks, in available pages */
 	uint64_t (*take_walks)(void *ctx, pfn_t frame);
 	void *take_walks_ctx;
 	/* State. */
