@@ -115,8 +115,10 @@ static const char *frame_owner_flaw(struct kernel *k, uint32_t f)
 static const char *frames_owners_flaw(struct kernel *k)
 {
 	uint64_t tables = 0;
-	for (uint64_t f = 0; f < k->frames.fresh; f++) {
-		const char *flaw = frame_owner_flaw(k, (uint32_t)f);
+	for (uint64_t f = 0; f < k->frames.n; f++) {
+		if (f == k->frames.fresh)
+			f = k->frames.top;
+		const char *flaw = f < k->frames.n ? frame_owner_flaw(k, (uint32_t)f) : NULL;
 		if (flaw)
 			return flaw;
 	}

@@ -2,17 +2,18 @@
  *
  * Problem: hand out frames in constant time, also runs of them for large page tables, keep the books, and cost nothing for the
  * frames of a big machine that no program ever uses.
- * Idea: metadata in one array of reserved memory that is touched only with its frame.  Frames never used lie above "fresh" and
- * need no list; frames given back form a doubly linked list, last in first out, from which a run can be cut anywhere.
+ * Idea: metadata in one array of reserved memory that is touched only with its frame.  Pages come from the bottom, tables from the
+ * top, so that tables, the only frames whose bytes are touched in every run, lie together.  Frames never used need no list;
+ * those given back form doubly linked lists, last in first out, from which a run can be cut anywhere.
  *
- *      0          fresh                      n
- *      +----------+--------------------------+        take: the list first, so that what was touched stays small;
- *      | used,    | never used: all zero,    |        a run: above fresh while there is room, else search below
- *      | or listed| free                     |
- *      +----------+--------------------------+
+ *      0          fresh             top           n
+ *      +----------+------------------+------------+        take: one's own list, then the middle, then the other's list
+ *      | used, or | never used:      | used, or   |        a run: below top while there is room, else search
+ *      | listed   | all zero, free   | listed     |
+ *      +----------+------------------+------------+
  *
  * 1. n_free + n_tables + n_zero + n_pages == n, and each equals the number of frames in such states.
- * 2. A frame is in the free list iff it is FREE and below fresh.
+ * 2. A frame is in a free list iff it is FREE and not between fresh and top; owner says in which.
  * 3. n_pages <= page_limit.  Every page's slot leads back to its frame.
  * 4. Without a limit slots are frame numbers.  With one they are dense below it, last freed first taken: the page that comes in
  *    gets the slot of the page that just went, as in the books.
@@ -25,7 +26,7 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 {
 	if (!n || n >= FRAME_NONE / 2)
 		return PW_INVALID;
-	*fs = (struct frames){ .n = n, .n_free = n };
+	*fs = (struct frames){ .n = n, .n_free = n, .top = n };
 	fs->slots_are_frames = !page_limit || page_limit >= n;
 	fs->page_limit = fs->slots_are_frames ? n : page_limit;
 	fs->n_slots = (uint32_t)fs->page_limit;
@@ -45,14 +46,17 @@ void frames_fini(struct frames *fs)
 	*fs = (struct frames){ 0 };
 }
 
-static void list_push(struct frames *fs, uint32_t f)
+enum { LIST_PAGES, LIST_TABLES };
+
+static void list_push(struct frames *fs, uint32_t f, unsigned list)
 {
 	struct frame *frame = &fs->at[f];
-	frame->next = fs->free_head;
+	frame->owner = list;
+	frame->next = fs->free_head[list];
 	frame->prev = 0;
-	if (fs->free_head)
-		fs->at[fs->free_head - 1].prev = f + 1;
-	fs->free_head = f + 1;
+	if (frame->next)
+		fs->at[frame->next - 1].prev = f + 1;
+	fs->free_head[list] = f + 1;
 }
 
 static void list_cut(struct frames *fs, uint32_t f)
@@ -63,17 +67,27 @@ static void list_cut(struct frames *fs, uint32_t f)
 	if (frame->prev)
 		fs->at[frame->prev - 1].next = frame->next;
 	else
-		fs->free_head = frame->next;
+		fs->free_head[frame->owner] = frame->next;
+}
+
+static uint32_t list_take(struct frames *fs, unsigned list)
+{
+	uint32_t f = fs->free_head[list] - 1;
+	list_cut(fs, f);
+	return f;
 }
 
 /* => a frame is free */
 static uint32_t take_any(struct frames *fs, enum frame_state state)
 {
-	uint32_t f = fs->free_head ? fs->free_head - 1 : (uint32_t)fs->fresh;
-	if (f == fs->fresh)
-		fs->fresh++;
+	unsigned mine = state == FRAME_TABLE ? LIST_TABLES : LIST_PAGES;
+	uint32_t f;
+	if (fs->free_head[mine])
+		f = list_take(fs, mine);
+	else if (fs->fresh < fs->top)
+		f = (uint32_t)(mine == LIST_TABLES ? --fs->top : fs->fresh++);
 	else
-		list_cut(fs, f);
+		f = list_take(fs, !mine);
 	fs->n_free--;
 	fs->at[f] = (struct frame){ .state = state, .slot = FRAME_NONE };
 	return f;
@@ -125,7 +139,7 @@ enum pw_err frame_take_zero(struct frames *fs, uint32_t *ret)
 	return PW_OK;
 }
 
-/* The first run of n free frames below fresh + n, or FRAME_NONE. */
+/* The first run of n free frames, or FRAME_NONE. */
 static uint32_t run_find(const struct frames *fs, uint64_t n)
 {
 	uint64_t length = 0;
@@ -140,15 +154,14 @@ static uint32_t run_find(const struct frames *fs, uint64_t n)
 static void run_take(struct frames *fs, uint32_t first, uint64_t n)
 {
 	for (uint64_t f = first; f < first + n; f++) {
-		if (f < fs->fresh)
+		while (fs->fresh < f && f < fs->top)
+			list_push(fs, (uint32_t)fs->fresh++, LIST_PAGES);
+		if (f < fs->fresh || f >= fs->top)
 			list_cut(fs, (uint32_t)f);
-		for (; fs->fresh <= f; fs->fresh++) {
-			if (fs->fresh < f)
-				list_push(fs, (uint32_t)fs->fresh);
-		}
+		else
+			fs->fresh++;
 		fs->at[f] = (struct frame){ .state = FRAME_TABLE, .slot = FRAME_NONE };
 	}
-	fs->n_free -= n;
 }
 
 enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret)
@@ -158,10 +171,17 @@ enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret)
 	if (n == 1) {
 		*ret = take_any(fs, FRAME_TABLE);
 	} else {
-		uint32_t first = fs->n - fs->fresh >= n ? (uint32_t)fs->fresh : run_find(fs, n);
+		bool room = fs->top - fs->fresh >= n;
+		uint32_t first = room ? (uint32_t)(fs->top - n) : run_find(fs, n);
 		if (first == FRAME_NONE)
 			return PW_NOFRAMES;
-		run_take(fs, first, n);
+		if (room)
+			fs->top = first;
+		for (uint64_t f = first; room && f < first + n; f++)
+			fs->at[f] = (struct frame){ .state = FRAME_TABLE, .slot = FRAME_NONE };
+		if (!room)
+			run_take(fs, first, n);
+		fs->n_free -= n;
 		*ret = first;
 	}
 	fs->n_tables += n;
@@ -171,6 +191,7 @@ enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret)
 void frame_give(struct frames *fs, uint32_t f)
 {
 	struct frame *frame = &fs->at[f];
+	unsigned list = frame->state == FRAME_TABLE ? LIST_TABLES : LIST_PAGES;
 	if (frame->state == FRAME_TABLE)
 		fs->n_tables--;
 	else if (frame->state == FRAME_ZERO)
@@ -180,7 +201,7 @@ void frame_give(struct frames *fs, uint32_t f)
 	if (frame->slot != FRAME_NONE)
 		slot_give(fs, frame->slot);
 	*frame = (struct frame){ .state = FRAME_FREE };
-	list_push(fs, f);
+	list_push(fs, f, list);
 	fs->n_free++;
 }
 
@@ -204,19 +225,27 @@ static const char *frame_flaw(const struct frames *fs, uint32_t f, uint64_t coun
 	return NULL;
 }
 
+static uint64_t list_length(const struct frames *fs, unsigned list)
+{
+	uint64_t n = 0;
+	for (uint32_t f = fs->free_head[list]; f && n <= fs->n; f = fs->at[f - 1].next)
+		n++;
+	return n;
+}
+
 const char *frames_flaw(const struct frames *fs)
 {
-	uint64_t count[FRAME_FILE + 1] = { 0 }, listed = 0;
-	for (uint32_t f = 0; f < fs->fresh; f++) {
-		const char *flaw = frame_flaw(fs, f, count);
+	uint64_t count[FRAME_FILE + 1] = { 0 };
+	for (uint64_t f = 0; f < fs->n; f++) {
+		if (f == fs->fresh)
+			f = fs->top;
+		const char *flaw = f < fs->n ? frame_flaw(fs, (uint32_t)f, count) : NULL;
 		if (flaw)
 			return flaw;
 	}
-	for (uint32_t f = fs->free_head; f && listed <= fs->n; f = fs->at[f - 1].next)
-		listed++;
-	if (listed != count[FRAME_FREE])
-		return "frames: the free list does not hold every free frame";
-	if (count[FRAME_FREE] + fs->n - fs->fresh != fs->n_free || count[FRAME_TABLE] != fs->n_tables ||
+	if (list_length(fs, LIST_PAGES) + list_length(fs, LIST_TABLES) != count[FRAME_FREE])
+		return "frames: the free lists do not hold every free frame";
+	if (count[FRAME_FREE] + fs->top - fs->fresh != fs->n_free || count[FRAME_TABLE] != fs->n_tables ||
 	    count[FRAME_ZERO] != fs->n_zero || count[FRAME_BUSY] + count[FRAME_ANON] + count[FRAME_FILE] != fs->n_pages)
 		return "frames: a count differs from the frames in that state";
 	if (fs->n_free + fs->n_tables + fs->n_zero + fs->n_pages != fs->n)

@@ -31,7 +31,7 @@ struct frame {
 	};
 	uint64_t vpn;     /* where it was mapped last */
 	uint32_t space;   /* the process of that mapping: its number plus one; 0: nowhere */
-	uint32_t owner;
+	uint32_t owner;   /* ANON, FILE: see above.  FREE: which free list it is in */
 	uint32_t slot;
 	uint8_t state, flags;
 	uint16_t pins;    /* more than 0: must stay */
@@ -41,8 +41,8 @@ _Static_assert(sizeof(struct frame) == 32, "the promise of memory per simulated 
 struct frames {
 	struct frame *at;
 	uint64_t n;
-	uint64_t fresh;          /* frames from here on were never used: free, and not in the list */
-	uint32_t free_head;      /* most recently freed first, plus one */
+	uint64_t fresh, top;     /* frames from fresh up to top were never used: free, and in no list */
+	uint32_t free_head[2];   /* most recently freed first, plus one: frames that held pages, frames that held tables */
 	uint64_t n_free, n_tables, n_pages, n_zero; /* n_pages: BUSY, ANON, FILE */
 	uint64_t page_limit;     /* of n_pages */
 	bool slots_are_frames;   /* otherwise: */
