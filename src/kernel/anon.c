@@ -45,7 +45,7 @@ enum pw_err anon_create(struct anons *as, uint32_t *ret)
 	if (err)
 		return err;
 	if (as->free)
-		as->free = anon_at(as, id)->flags;
+		as->free = anon_at(as, id)->frame;
 	else
 		as->fresh++;
 	*anon_at(as, id) = (struct anon){ .refs = 1, .frame = FRAME_NONE, .slot = SLOT_NONE };
@@ -56,7 +56,7 @@ enum pw_err anon_create(struct anons *as, uint32_t *ret)
 
 void anon_destroy(struct anons *as, uint32_t id)
 {
-	*anon_at(as, id) = (struct anon){ .frame = FRAME_NONE, .slot = SLOT_NONE, .flags = as->free };
+	*anon_at(as, id) = (struct anon){ .frame = as->free, .slot = SLOT_NONE };
 	as->free = id + 1;
 	as->count--;
 }

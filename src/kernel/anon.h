@@ -23,12 +23,11 @@ enum {
 enum { ANON_CHUNK_BITS = 12, ANON_CHUNK = 1 << ANON_CHUNK_BITS };
 
 struct anon {
-	uint32_t refs;
-	uint32_t frame; /* FRAME_NONE: not in memory */
+	uint32_t refs : 24, flags : 8;
+	uint32_t frame; /* FRAME_NONE: not in memory; of a number not in use: the next such number, plus one */
 	uint32_t slot;  /* SLOT_NONE: no copy in swap */
-	uint32_t flags; /* of a number not in use: the next one, plus one */
 };
-_Static_assert(sizeof(struct anon) == 16, "the promise of memory per touched page counts on it");
+_Static_assert(sizeof(struct anon) == 12, "the promise of memory per touched page counts on it");
 
 struct anons {
 	struct anon **chunk;

@@ -43,7 +43,7 @@ static void page_used(struct kernel *k, uint32_t f, enum access_kind kind)
 		return;
 	frame->flags |= FRAME_REFERENCED | (kind == ACCESS_STORE ? FRAME_DIRTY : 0);
 	if (frame->flags & FRAME_LISTED && policy->sees >= POLICY_SEES_RECENCY)
-		policy->touch(k->policy, frame->slot);
+		policy->touch(k->policy, slot_of_frame(&k->frames, f));
 }
 
 static enum pw_err space_copy(struct process *p, vaddr_t va, uint8_t *out, const uint8_t *in, uint64_t n, struct pw_why *why)

@@ -101,7 +101,7 @@ static const char *references_flaw(struct kernel *k)
 static const char *frame_owner_flaw(struct kernel *k, uint32_t f)
 {
 	const struct frame *frame = kernel_frame(k, f);
-	if (frame->state == FRAME_BUSY || frame->pins)
+	if (frame->state == FRAME_BUSY || (frame->state != FRAME_FREE && frame->pins))
 		return "frames: a frame is busy or pinned while nothing happens";
 	if (frame->state == FRAME_ANON && kernel_anon(k, frame->owner)->frame != f)
 		return "frames: an anonymous page does not know the frame that holds it";

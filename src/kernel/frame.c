@@ -33,7 +33,9 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 	fs->at = mem_reserve(n * sizeof *fs->at);
 	if (fs->at && !fs->slots_are_frames)
 		fs->slot_frame = mem_reserve(fs->n_slots * sizeof *fs->slot_frame);
-	if (fs->at && (fs->slots_are_frames || fs->slot_frame))
+	if (fs->slot_frame)
+		fs->frame_slot = mem_reserve(n * sizeof *fs->frame_slot);
+	if (fs->at && (fs->slots_are_frames || fs->frame_slot))
 		return PW_OK;
 	frames_fini(fs);
 	return PW_NOMEM;
@@ -43,6 +45,7 @@ void frames_fini(struct frames *fs)
 {
 	mem_unreserve(fs->at, fs->n * sizeof *fs->at);
 	mem_unreserve(fs->slot_frame, fs->n_slots * sizeof *fs->slot_frame);
+	mem_unreserve(fs->frame_slot, fs->n * sizeof *fs->frame_slot);
 	*fs = (struct frames){ 0 };
 }
 
@@ -89,27 +92,28 @@ static uint32_t take_any(struct frames *fs, enum frame_state state)
 	else
 		f = list_take(fs, !mine);
 	fs->n_free--;
-	fs->at[f] = (struct frame){ .state = state, .slot = FRAME_NONE };
+	fs->at[f] = (struct frame){ .state = state };
 	return f;
 }
 
-static uint32_t slot_take(struct frames *fs, uint32_t f)
+static void slot_take(struct frames *fs, uint32_t f)
 {
 	if (fs->slots_are_frames)
-		return f;
+		return;
 	uint32_t slot = fs->slot_free ? fs->slot_free - 1 : fs->slot_fresh;
 	if (fs->slot_free)
 		fs->slot_free = fs->slot_frame[slot];
 	else
 		fs->slot_fresh++;
 	fs->slot_frame[slot] = f;
-	return slot;
+	fs->frame_slot[f] = slot;
 }
 
-static void slot_give(struct frames *fs, uint32_t slot)
+static void slot_give(struct frames *fs, uint32_t f)
 {
 	if (fs->slots_are_frames)
 		return;
+	uint32_t slot = fs->frame_slot[f];
 	fs->slot_frame[slot] = fs->slot_free;
 	fs->slot_free = slot + 1;
 }
@@ -126,7 +130,7 @@ enum pw_err frame_take_page(struct frames *fs, uint32_t *ret)
 		return PW_NOFRAMES;
 	*ret = take_any(fs, FRAME_BUSY);
 	fs->n_pages++;
-	fs->at[*ret].slot = slot_take(fs, *ret);
+	slot_take(fs, *ret);
 	return PW_OK;
 }
 
@@ -160,7 +164,7 @@ static void run_take(struct frames *fs, uint32_t first, uint64_t n)
 			list_cut(fs, (uint32_t)f);
 		else
 			fs->fresh++;
-		fs->at[f] = (struct frame){ .state = FRAME_TABLE, .slot = FRAME_NONE };
+		fs->at[f] = (struct frame){ .state = FRAME_TABLE };
 	}
 }
 
@@ -178,7 +182,7 @@ enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret)
 		if (room)
 			fs->top = first;
 		for (uint64_t f = first; room && f < first + n; f++)
-			fs->at[f] = (struct frame){ .state = FRAME_TABLE, .slot = FRAME_NONE };
+			fs->at[f] = (struct frame){ .state = FRAME_TABLE };
 		if (!room)
 			run_take(fs, first, n);
 		fs->n_free -= n;
@@ -192,22 +196,17 @@ void frame_give(struct frames *fs, uint32_t f)
 {
 	struct frame *frame = &fs->at[f];
 	unsigned list = frame->state == FRAME_TABLE ? LIST_TABLES : LIST_PAGES;
-	if (frame->state == FRAME_TABLE)
+	if (frame->state == FRAME_TABLE) {
 		fs->n_tables--;
-	else if (frame->state == FRAME_ZERO)
+	} else if (frame->state == FRAME_ZERO) {
 		fs->n_zero--;
-	else
+	} else {
 		fs->n_pages--;
-	if (frame->slot != FRAME_NONE)
-		slot_give(fs, frame->slot);
+		slot_give(fs, f);
+	}
 	*frame = (struct frame){ .state = FRAME_FREE };
 	list_push(fs, f, list);
 	fs->n_free++;
-}
-
-unsigned frames_bytes_each(const struct frames *fs)
-{
-	return sizeof *fs->at + (fs->slot_frame ? sizeof *fs->slot_frame : 0);
 }
 
 static const char *frame_flaw(const struct frames *fs, uint32_t f, uint64_t count[])
@@ -220,7 +219,7 @@ static const char *frame_flaw(const struct frames *fs, uint32_t f, uint64_t coun
 		return "frames: a free frame has flags";
 	if (frame->state < FRAME_BUSY)
 		return NULL;
-	if (frame->slot >= fs->n_slots || frame_of_slot(fs, frame->slot) != f)
+	if (slot_of_frame(fs, f) >= fs->n_slots || frame_of_slot(fs, slot_of_frame(fs, f)) != f)
 		return "frames: a page's slot does not lead back to its frame";
 	return NULL;
 }

@@ -26,17 +26,18 @@ enum {
 
 struct frame {
 	union {
-		uint64_t index;                  /* FILE */
+		struct {
+			uint64_t index : 40; /* FILE */
+			uint64_t pins : 16;  /* more than 0: must stay */
+		};
 		struct { uint32_t next, prev; }; /* FREE: the free list, plus one */
 	};
-	uint64_t vpn;     /* where it was mapped last */
-	uint32_t space;   /* the process of that mapping: its number plus one; 0: nowhere */
-	uint32_t owner;   /* ANON, FILE: see above.  FREE: which free list it is in */
-	uint32_t slot;
-	uint8_t state, flags;
-	uint16_t pins;    /* more than 0: must stay */
+	uint64_t vpn : 52;  /* where it was mapped last */
+	uint64_t state : 4, flags : 8;
+	uint32_t space;     /* the process of that mapping: its number plus one; 0: nowhere */
+	uint32_t owner;     /* ANON, FILE: see above.  FREE: which free list it is in */
 };
-_Static_assert(sizeof(struct frame) == 32, "the promise of memory per simulated frame counts on it");
+_Static_assert(sizeof(struct frame) == 24, "the promise of memory per simulated frame counts on it");
 
 struct frames {
 	struct frame *at;
@@ -46,6 +47,7 @@ struct frames {
 	uint64_t n_free, n_tables, n_pages, n_zero; /* n_pages: BUSY, ANON, FILE */
 	uint64_t page_limit;     /* of n_pages */
 	bool slots_are_frames;   /* otherwise: */
+	uint32_t *frame_slot;    /* a page's slot */
 	uint32_t *slot_frame;    /* a slot's frame, or the next free slot plus one */
 	uint32_t slot_fresh, slot_free;
 	uint32_t n_slots;
@@ -68,6 +70,9 @@ static inline uint32_t frame_of_slot(const struct frames *fs, uint32_t slot)
 {
 	return fs->slots_are_frames ? slot : fs->slot_frame[slot];
 }
-/* Bytes of host memory that one simulated frame costs here. */
-unsigned frames_bytes_each(const struct frames *fs);
+/* => f holds a page */
+static inline uint32_t slot_of_frame(const struct frames *fs, uint32_t f)
+{
+	return fs->slots_are_frames ? f : fs->frame_slot[f];
+}
 const char *frames_flaw(const struct frames *fs);

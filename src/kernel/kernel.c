@@ -208,7 +208,7 @@ uint64_t kernel_host_bytes(const struct kernel *k)
 {
 	uint64_t frames = k->frames.fresh + k->frames.n - k->frames.top;
 	uint64_t slots = k->frames.slots_are_frames ? frames : k->frames.slot_fresh;
-	uint64_t bytes = sizeof *k + frames * sizeof(struct frame) + (k->frames.slot_frame ? slots * sizeof(uint32_t) : 0);
+	uint64_t bytes = sizeof *k + frames * sizeof(struct frame) + (k->frames.slot_frame ? 2 * slots * sizeof(uint32_t) : 0);
 	bytes += (uint64_t)((double)k->policy_bytes / k->frames.n_slots * (double)slots);
 	bytes += k->anons.n_chunks * (sizeof(struct anon *) + ANON_CHUNK * sizeof(struct anon));
 	bytes += k->swap.n_owners * sizeof *k->swap.owner;

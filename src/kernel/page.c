@@ -151,7 +151,7 @@ void page_list_droppable(struct kernel *k, uint32_t f)
 	if (frame->flags & FRAME_LISTED)
 		return;
 	frame->flags |= FRAME_LISTED;
-	k->config.policy->enter(k->policy, frame->slot, page_key(k, f));
+	k->config.policy->enter(k->policy, slot_of_frame(&k->frames, f), page_key(k, f));
 }
 
 void page_list(struct kernel *k, uint32_t f)
@@ -167,7 +167,7 @@ void page_unlist(struct kernel *k, uint32_t f)
 	if (!(frame->flags & FRAME_LISTED))
 		return;
 	frame->flags &= ~FRAME_LISTED;
-	k->config.policy->leave(k->policy, frame->slot);
+	k->config.policy->leave(k->policy, slot_of_frame(&k->frames, f));
 }
 
 bool page_is_modified(struct kernel *k, uint32_t f)

@@ -104,7 +104,7 @@ static void recency_drain(struct kernel *k)
 		if (policy->sees == POLICY_SEES_BITS)
 			frame->flags |= FRAME_REFERENCED;
 		else
-			policy->touch(k->policy, frame->slot);
+			policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)touched[i].v));
 	}
 }
 
