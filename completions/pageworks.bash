@@ -31,6 +31,7 @@ _pageworks()
 		return ;;
 	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
 	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
+	--files) COMPREPLY=($(compgen -W 'cached cold' -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--frames | --ram | --page | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac

@@ -12,6 +12,7 @@
  * Rejected: argp's own messages (two lines, no suggestion). */
 #include "cli.h"
 #include "../base/text.h"
+#include "../sim/words.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -43,14 +44,9 @@ bool cli_colour(FILE *out)
 
 int cli_unknown(const char *what, const char *word, const char *const *names, unsigned n)
 {
-	char known[600] = "";
-	size_t at = 0;
-	for (unsigned i = 0; i < n && at < sizeof known; i++)
-		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", names[i]);
-	const char *near = text_nearest(word, names, n);
-	if (near)
-		return cli_error("%s: '%s' is unknown; did you mean '%s'? (known: %s)", what, word, near, known);
-	return cli_error("%s: '%s' is unknown; known: %s", what, word, known);
+	struct pw_why why = { "" };
+	words_unknown(&why, what, word, names, n);
+	return cli_error("%s", why.text);
 }
 
 enum { CLI_OPTIONS_MAX = 96 };

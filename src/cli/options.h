@@ -1,17 +1,9 @@
-/* options.h - the words that describe a machine, shared by every verb that builds one.
+/* options.h - the words that describe a machine, as options of the command, shared by every verb that builds one.
  *
- * A verb includes machine_argp among its children with a struct machine_words as input, and resolves the words afterwards, so the
- * order in which they were typed never matters. */
+ * A verb includes machine_argp among its children with a struct machine_words as input, and resolves the words afterwards. */
 #pragma once
-#include "../sim/run.h"
+#include "../sim/words.h"
 #include <argp.h>
-
-/* What was typed: NULL where nothing was. */
-struct machine_words {
-	const char *frames, *ram, *page, *format, *cpu, *tlb, *cpus, *policy, *refbits, *personality, *swap, *cost, *seed, *limit,
-		*warmup, *tau;
-	bool cold;
-};
 
 extern const struct argp machine_argp;
 extern const struct argp_option machine_options[];

@@ -32,7 +32,7 @@
 enum run_key { KEY_JSON = 0x200, KEY_QUIET, KEY_PROGRESS, KEY_DUMP, KEY_FAIL_ON, KEY_FAIL_STATUS };
 
 static const struct argp_option run_options_list[] = {
-	{ .doc = "The report:" },
+	{ .doc = "The report:", .group = 4 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE instead of standard error" },
 	{ "json", KEY_JSON, "FILE", 0, "write the whole result as JSON to FILE ('-': standard output)" },
 	{ "quiet", KEY_QUIET, NULL, 0, "no report" },

@@ -101,7 +101,7 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	jsonw_string(j, "policy", m->policy->name);
 	jsonw_string(j, "refbits", m->refbits == REFBITS_EXACT ? "exact" : "hardware");
 	jsonw_string(j, "personality", personalities[m->personality]);
-	jsonw_bool(j, "cold_files", m->cold_files);
+	jsonw_string(j, "files", m->cold_files ? "cold" : "cached");
 	jsonw_string(j, "swap", m->swap);
 	json_cost(j, &m->cost);
 	jsonw_u64(j, "limit", m->limit);

@@ -1,0 +1,278 @@
+/* words.c - from words to a machine.
+ *
+ * Problem.  Options depend on one another (a page size on a format, a size of memory on both), people mistype names, and a machine
+ * that cannot work should be refused before a program is started.
+ *
+ * Idea.  Setting only collects words.  Resolving goes through them in the order of their dependence; every refusal says which option
+ * it was, what was wrong and what would be right.  Each list of names comes from the room that owns it.
+ *
+ * 1. After machine_words_resolve every member of run_options is set, and the options do not contradict one another.
+ *
+ * Rejected: resolving while setting (page 16K, format flat would mean something else than format flat, page 16K). */
+#include "words.h"
+#include "../base/text.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *const word_names[] = {
+#define X(name, argument, text) #name,
+	MACHINE_WORD_LIST(X)
+#undef X
+};
+enum { WORDS = sizeof word_names / sizeof *word_names };
+
+enum pw_err words_unknown(struct pw_why *why, const char *what, const char *word, const char *const *names, unsigned n)
+{
+	char known[300] = "";
+	size_t at = 0;
+	for (unsigned i = 0; i < n && at < sizeof known; i++)
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", names[i]);
+	const char *near = text_nearest(word, names, n);
+	if (near)
+		return pw_fail(why, PW_INVALID, "%s: '%s' is unknown; did you mean '%s'? (known: %s)", what, word, near, known);
+	return pw_fail(why, PW_INVALID, "%s: '%s' is unknown; known: %s", what, word, known);
+}
+
+enum pw_err machine_words_set(struct machine_words *w, const char *name, const char *value, struct pw_why *why)
+{
+	const char **const places[] = {
+#define X(word, argument, text) &w->word,
+		MACHINE_WORD_LIST(X)
+#undef X
+	};
+	for (unsigned i = 0; i < WORDS; i++)
+		if (strcmp(word_names[i], name) == 0) {
+			*places[i] = value;
+			return PW_OK;
+		}
+	words_unknown(why, "option", name, word_names, WORDS);
+	return PW_NOTFOUND;
+}
+
+/* Names of a list, gathered for messages. */
+enum { NAMES_MAX = 64 };
+struct names {
+	const char *name[NAMES_MAX];
+	unsigned n;
+};
+
+static struct names names_formats(void)
+{
+	struct names l = { .n = 0 };
+	for (unsigned i = 0; l.n < NAMES_MAX && ptfmt_at(i); i++)
+		l.name[l.n++] = ptfmt_at(i)->name;
+	return l;
+}
+
+static struct names names_cpus(void)
+{
+	struct names l = { .n = 0 };
+	for (unsigned i = 0; l.n < NAMES_MAX && cpu_at(i); i++)
+		l.name[l.n++] = cpu_at(i)->name;
+	return l;
+}
+
+static struct names names_policies(void)
+{
+	struct names l = { .n = 0 };
+	for (unsigned i = 0; l.n < NAMES_MAX && policy_at(i); i++)
+		l.name[l.n++] = policy_at(i)->name;
+	return l;
+}
+
+/* => PW_OK with *ret as it was when nothing was given. */
+static enum pw_err number_word(const char *option, const char *word, uint64_t *ret, struct pw_why *why)
+{
+	if (word && text_size(word, ret, NULL) != PW_OK)
+		return pw_fail(why, PW_INVALID, "%s: '%s' is not a number", option, word);
+	return PW_OK;
+}
+
+static enum pw_err resolve_format(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	struct names l = names_formats();
+	const char *name = w->format ? w->format : o->format.name;
+	const struct ptfmt *f = ptfmt_find(name);
+	if (!f)
+		return words_unknown(why, "--format", name, l.name, l.n);
+	o->format = *f;
+	if (!w->page)
+		return PW_OK;
+	uint64_t bytes = 0;
+	if (text_size_option("--page", w->page, &bytes, why) != PW_OK)
+		return PW_INVALID;
+	if (bytes == 0 || bytes & (bytes - 1))
+		return pw_fail(why, PW_INVALID, "--page %s: a page size is a power of two", w->page);
+	unsigned shift = (unsigned)__builtin_ctzll(bytes);
+	if (shift == f->page_shift)
+		return PW_OK;
+	if (strcmp(f->name, "flat") != 0)
+		return pw_fail(why, PW_INVALID, "--page %s: pages of %s are of %u bytes; --format flat takes any page size", w->page,
+		               f->name, 1u << f->page_shift);
+	struct pw_why inner = { "" };
+	if (ptfmt_flat_make(shift, f->va_bits, &o->format, &inner) != PW_OK)
+		return pw_fail(why, PW_INVALID, "--page %s: %s", w->page, inner.text);
+	return PW_OK;
+}
+
+static enum pw_err resolve_cpu(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	if (w->cpu) {
+		const struct cpu_model *cpu = cpu_find(w->cpu);
+		struct names l = names_cpus();
+		if (!cpu)
+			return words_unknown(why, "--cpu", w->cpu, l.name, l.n);
+		o->cpu = *cpu;
+		o->cpu_name = cpu->name;
+	}
+	if (w->tlb && tlb_parse(w->tlb, o->cpu.tlb, &o->cpu.n_tlbs, why) != PW_OK)
+		return PW_INVALID;
+	if (w->tlb)
+		o->tlb_spec = w->tlb;
+	uint64_t n = 1;
+	if (number_word("--cpus", w->cpus, &n, why) != PW_OK)
+		return PW_INVALID;
+	if (n < 1 || n > 64)
+		return pw_fail(why, PW_INVALID, "--cpus %s: from 1 to 64", w->cpus);
+	o->n_cpus = (unsigned)n;
+	return PW_OK;
+}
+
+static enum pw_err resolve_ram(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	char size[32], page[32];
+	unsigned shift = o->format.page_shift, least = o->format.levels + 1u;
+	if (text_size_option("--ram", w->ram, &o->ram_bytes, why) != PW_OK)
+		return PW_INVALID;
+	if (o->ram_bytes == 0)
+		return pw_fail(why, PW_INVALID, "--ram %s: memory cannot be empty; write a size such as 64M", w->ram);
+	uint64_t frames = o->ram_bytes >> shift;
+	if (frames < least)
+		return pw_fail(why, PW_INVALID, "--ram %s: too small; %s needs at least %u frames of %s, one for a page and %u for its "
+		               "page tables: %s", w->ram, o->format.name, least, text_bytes(page, sizeof page, 1ull << shift), least - 1,
+		               text_bytes(size, sizeof size, (uint64_t)least << shift));
+	if (o->format.pa_bits < 64 && o->ram_bytes > 1ull << o->format.pa_bits)
+		return pw_fail(why, PW_INVALID, "--ram %s: %s addresses at most %s of memory", w->ram, o->format.name,
+		               text_bytes(size, sizeof size, 1ull << o->format.pa_bits));
+	if (frames > 1ull << 31)
+		return pw_fail(why, PW_INVALID, "--ram %s: at most %s can be simulated", w->ram,
+		               text_bytes(size, sizeof size, 1ull << (31 + shift)));
+	o->ram_bytes = frames << shift;
+	return PW_OK;
+}
+
+static enum pw_err resolve_memory(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	if (w->frames && w->ram)
+		return pw_fail(why, PW_INVALID, "--frames and --ram exclude each other: one counts programs' pages, the other all of "
+		               "memory");
+	if (w->ram)
+		return resolve_ram(w, o, why);
+	if (!w->frames)
+		return PW_OK;
+	if (number_word("--frames", w->frames, &o->page_frames, why) != PW_OK)
+		return PW_INVALID;
+	if (o->page_frames == 0)
+		return pw_fail(why, PW_INVALID, "--frames %s: at least one frame must hold a page", w->frames);
+	if (o->page_frames > 1ull << 31)
+		return pw_fail(why, PW_INVALID, "--frames %s: at most %llu can be simulated", w->frames, 1ull << 31);
+	return PW_OK;
+}
+
+static enum pw_err resolve_policy(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const refbits[] = { "exact", "hardware" };
+	if (w->policy) {
+		struct names l = names_policies();
+		o->policy = policy_find(w->policy);
+		if (!o->policy)
+			return words_unknown(why, "--policy", w->policy, l.name, l.n);
+	}
+	for (unsigned i = 0; w->refbits && i < 2; i++)
+		if (strcmp(w->refbits, refbits[i]) == 0) {
+			o->refbits = i ? REFBITS_HARDWARE : REFBITS_EXACT;
+			return PW_OK;
+		}
+	return w->refbits ? words_unknown(why, "--refbits", w->refbits, refbits, 2) : PW_OK;
+}
+
+static enum pw_err resolve_personality(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const names[PERSONALITY_KINDS] = {
+#define X(name, text) #name,
+		PERSONALITY_LIST(X)
+#undef X
+	};
+	for (unsigned i = 0; w->personality && i < PERSONALITY_KINDS; i++)
+		if (strcmp(w->personality, names[i]) == 0) {
+			o->personality = (enum personality)i;
+			return PW_OK;
+		}
+	return w->personality ? words_unknown(why, "--personality", w->personality, names, PERSONALITY_KINDS) : PW_OK;
+}
+
+static enum pw_err resolve_files(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const states[] = { "cached", "cold" };
+	if (!w->files)
+		return PW_OK;
+	o->cold_files = strcmp(w->files, states[1]) == 0;
+	return o->cold_files || strcmp(w->files, states[0]) == 0 ? PW_OK : words_unknown(why, "--files", w->files, states, 2);
+}
+
+static enum pw_err resolve_swap(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	const char *names[NAMES_MAX];
+	unsigned n = 0;
+	if (!w->swap)
+		return PW_OK;
+	o->swap = w->swap;
+	size_t length = strcspn(w->swap, ":");
+	for (unsigned i = 0; n < NAMES_MAX - 1 && store_at(i); i++) {
+		names[n] = store_at(i)->name;
+		if (strlen(names[n]) == length && strncmp(names[n], w->swap, length) == 0)
+			return PW_OK;
+		n++;
+	}
+	if (strcmp(w->swap, "none") == 0)
+		return PW_OK;
+	names[n++] = "none";
+	return words_unknown(why, "--swap", w->swap, names, n);
+}
+
+static enum pw_err resolve_experiment(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	struct pw_why inner = { "" };
+	if (w->cost && cost_parse(w->cost, &o->cost, &inner) != PW_OK)
+		return pw_fail(why, PW_INVALID, "--%s", inner.text);
+	if (o->cost.clock_mhz == 0)
+		return pw_fail(why, PW_INVALID, "--cost: clock_mhz=0: the clock cannot stand still");
+	if (number_word("--seed", w->seed, &o->seed, why) != PW_OK ||
+	    number_word("--limit", w->limit, &o->limit, why) != PW_OK ||
+	    number_word("--warmup", w->warmup, &o->warmup, why) != PW_OK ||
+	    number_word("--tau", w->tau, &o->tau, why) != PW_OK)
+		return PW_INVALID;
+	if (w->limit && o->limit == 0)
+		return pw_fail(why, PW_INVALID, "--limit %s: nothing would be simulated", w->limit);
+	if (o->limit && o->warmup >= o->limit)
+		return pw_fail(why, PW_INVALID, "--warmup %s is not less than --limit %s: nothing would be counted", w->warmup,
+		               w->limit);
+	if (o->tau == 0)
+		return pw_fail(why, PW_INVALID, "--tau %s: a window has at least one reference", w->tau);
+	return PW_OK;
+}
+
+enum pw_err machine_words_resolve(const struct machine_words *w, struct run_options *ret, struct pw_why *why)
+{
+	enum pw_err (*const phases[])(const struct machine_words *, struct run_options *, struct pw_why *) = {
+		resolve_format, resolve_cpu, resolve_memory, resolve_policy, resolve_personality, resolve_files, resolve_swap,
+		resolve_experiment,
+	};
+	run_options_init(ret);
+	for (unsigned i = 0; i < sizeof phases / sizeof *phases; i++) {
+		enum pw_err err = phases[i](w, ret, why);
+		if (err != PW_OK)
+			return err;
+	}
+	return PW_OK;
+}
