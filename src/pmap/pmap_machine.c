@@ -95,6 +95,12 @@ static unsigned prot_of_rights(unsigned r)
 	       (r & PT_USER ? PMAP_USER : 0);
 }
 
+/* What a format cannot withhold (execution on 32-bit x86) is not told as granted. */
+static unsigned rights_granted_always(const struct ptfmt *f)
+{
+	return f->exec || f->noexec ? 0 : PMAP_EXEC;
+}
+
 static unsigned entry_bits(const struct machine_sys *s, pte_t e)
 {
 	return (e.v & s->f->accessed ? PMAP_REFERENCED : 0) | (e.v & s->f->dirty ? PMAP_MODIFIED : 0);
@@ -396,7 +402,7 @@ static bool machine_extract(struct pmap *pm, vpn_t n, struct pmap_mapping *ret)
 		return false;
 	uint64_t pages = ptfmt_level_pages(sys_of(pm->sys)->f, w.level);
 	*ret = (struct pmap_mapping){ .vpn = vpn(n.v & ~(pages - 1)), .pfn = w.pfn, .level = w.level,
-				      .prot = prot_of_rights(w.rights), .global = w.rights & PT_GLOBAL };
+				      .prot = prot_of_rights(w.rights) & ~rights_granted_always(sys_of(pm->sys)->f), .global = w.rights & PT_GLOBAL };
 	return true;
 }
 
