@@ -222,6 +222,33 @@ else
 	skip "gcc cannot build a threaded program"
 fi
 
+# --- the faults of Linux: minor and major within a tenth of what getrusage reports natively, the least of five runs
+natively=${BUILD:-$(dirname "$pageworks")}/test/prog/natively
+case $natively in /*) ;; *) natively=$OLDPWD/$natively ;; esac
+faults() { # faults NAME ARG...
+	name=$1
+	shift
+	if ! have "$1" || [ ! -x "$natively" ]; then
+		skip "faults of $name: $1 or $natively is not there"
+		return
+	fi
+	: >counts
+	for i in 1 2 3 4 5; do
+		"$natively" count "$@" >/dev/null 2>&1 </dev/null && cat count >>counts
+	done
+	native=$(awk '{ print $1 + $2 }' counts | sort -n | head -1)
+	"$pageworks" run --quiet --personality linux --json result.json -- "$@" >/dev/null 2>&1 </dev/null
+	own=$(awk '/"faults": {/ { if (!seen++) getline; else exit; gsub(/[^0-9]/, ""); print; exit }' result.json)
+	[ "${native:-0}" -gt 0 ] && [ $((own * 10)) -ge $((native * 9)) ] && [ $((own * 10)) -le $((native * 11)) ]
+	point $? "faults of $name: $own simulated, $native natively"
+}
+python=python3
+[ ! -x /usr/bin/python3 ] || python=/usr/bin/python3
+faults gzip gzip -c numbers
+faults sort sort --parallel=1 numbers
+faults python3 "$python" -S -c 'print(sum(i * i for i in range(5000)))'
+faults sqlite3 sqlite3 :memory: 'create table t(a, b); insert into t values(1, 2); select * from t;'
+
 # --- endings
 with=
 "$pageworks" run --quiet -- no-such-program 2>err; [ $? -eq 127 ] && [ "$(wc -l <err)" -eq 1 ]; point $? "not found: 127"
