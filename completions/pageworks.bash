@@ -2,7 +2,7 @@
 
 _pageworks_options()
 {
-	"$1" "$2" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z-]+' | tr -d ' ,'
+	"$1" "$2" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z-]+' | tr -d ' ,' | sort -u
 }
 
 _pageworks_names()

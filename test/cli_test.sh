@@ -6,6 +6,7 @@
 # skipped, and said so.  PAGEWORKS names the command, TMPDIR a directory that is ours.
 
 pageworks=${PAGEWORKS:-build/pageworks}
+source=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 case $pageworks in /*) ;; *) pageworks=$PWD/$pageworks ;; esac
 dir=$(mktemp -d "${TMPDIR:-/tmp}/cli_test.XXXXXX") || exit 1
 trap 'chmod -R u+rwx "$dir"; rm -rf "$dir"' EXIT
@@ -20,9 +21,16 @@ point() { # point OK NAME: one line of TAP; OK is the status of what was tested
 	n=$((n + 1))
 	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
-skip() { n=$((n + 1)); echo "ok $n # SKIP $1"; }
-explain() { sed 's/^/# /' "$@"; }
-have() { command -v "$1" >/dev/null 2>&1; }
+skip() {
+	n=$((n + 1))
+	echo "ok $n # SKIP $1"
+}
+explain() {
+	sed 's/^/# /' "$@"
+}
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
 
 # refused STATUS WORD ARG...: one line on standard error that holds WORD, nothing on standard output, this status.
 refused() {
@@ -52,9 +60,13 @@ same() {
 }
 
 # The part of a result that two runs must share: host times do not belong to it.
-timeless() { sed '/"wall_s"/d' "$1"; }
+timeless() {
+	sed '/"wall_s"/d' "$1"
+}
 # figure FILE NAME: the first member of this name.
-figure() { sed -n "s/^ *\"$2\": *\\([^,]*\\),*\$/\\1/p" "$1" | head -1; }
+figure() {
+	sed -n "s/^ *\"$2\": *\\([^,]*\\),*\$/\\1/p" "$1" | head -1
+}
 
 awk 'BEGIN { x = 7; for (i = 0; i < 20000; i++) { x = (x * 69069 + 1) % 4294967296; print x, "line", i } }' >numbers
 printf '%s\n' 7 0 1 2 0 3 0 4 2 3 0 3 2 1 2 0 1 7 0 1 >silberschatz
@@ -73,6 +85,19 @@ done
 refused 125 "did you mean 'run'" rnu
 refused 125 "known: run" ''
 "$pageworks" >out 2>err; [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ]; point $? "no verb at all"
+
+if have bash; then
+	cat >complete.bash <<'BASH'
+source "$1"
+COMP_WORDS=("$2" run --pol); COMP_CWORD=2; _pageworks; echo "${COMPREPLY[@]}"
+COMP_WORDS=("$2" run --policy l); COMP_CWORD=3; _pageworks; echo "${COMPREPLY[@]}"
+COMP_WORDS=("$2" re); COMP_CWORD=1; _pageworks; echo "${COMPREPLY[@]}"
+BASH
+	bash complete.bash "$source/completions/pageworks.bash" "$pageworks" 2>&1 | tr '\n' ' ' | grep -q '^--policy lru record $'
+	point $? "completion of options, names and verbs"
+else
+	skip "bash is not installed"
+fi
 
 # --- words that make no sense
 refused 125 "cannot be empty" run --ram 0 silberschatz

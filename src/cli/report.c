@@ -374,15 +374,27 @@ static void trouble_memory(const struct report *p)
 			        text_count(n, sizeof n, r->process[i].skipped));
 }
 
+static void ending(const struct report *p)
+{
+	const struct result_program *g = &p->r->program;
+	char took[NUMBER];
+	if (g->present && g->signal)
+		fprintf(p->out, "\n%sthe program was killed by signal %d%s (%s)\n", red(p), g->signal, plain(p), strsignal(g->signal));
+	else if (g->present && g->exit_status)
+		fprintf(p->out, "\nthe program ended with status %d\n", g->exit_status);
+	fprintf(p->out, "\n  took %s on this computer: %.1f million references a second\n", seconds_text(took, sizeof took, g->wall_s),
+	        g->wall_s > 0 ? (double)p->r->refs.total / g->wall_s * 1e-6 : 0.0);
+}
+
 static void checks(const struct report *p)
 {
 	const struct result_checks *c = &p->r->checks;
 	if (!c->n_failed) {
-		fprintf(p->out, "\n  checked: %u laws hold (hits + misses = references, causes add up to faults, frames are conserved)\n",
+		fprintf(p->out, "  checked: %u laws hold (hits + misses = references, causes add up to faults, frames are conserved)\n",
 		        c->passed);
 		return;
 	}
-	fprintf(p->out, "\n%s  %u CHECKS FAILED%s, %u passed: do not trust these figures\n", red(p), c->n_failed, plain(p), c->passed);
+	fprintf(p->out, "%s  %u CHECKS FAILED%s, %u passed: do not trust these figures\n", red(p), c->n_failed, plain(p), c->passed);
 	for (unsigned i = 0; i < c->n_failed && i < RESULT_CHECKS_FAILED; i++)
 		fprintf(p->out, "    %s\n", c->failed[i]);
 }
@@ -403,5 +415,6 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	trouble_refusals(&p);
 	trouble_memory(&p);
 	trouble_input(&p);
+	ending(&p);
 	checks(&p);
 }

@@ -142,7 +142,7 @@ enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_
 	if (err == PW_OK)
 		err = run_build_kernel(r, why);
 	if (err == PW_OK && (htab_init(&r->threads, 64) != PW_OK ||
-	                     ws_create(r->machine, r->physical_frames, o->tau, &r->ws) != PW_OK))
+	                     ws_create(r->machine, r->physical_frames, o->tau, o->page_frames || o->ram_bytes, &r->ws) != PW_OK))
 		err = pw_fail(why, PW_NOMEM, "out of memory for the run");
 	if (err != PW_OK) {
 		run_destroy(r);

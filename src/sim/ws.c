@@ -12,7 +12,8 @@
  *           ^ stamp of the page that left       frames with a stamp > start: counted at due
  *
  * Invariants.
- *   1. owner[frame] is the key of the page that last came into the frame by a fault, or 0.
+ *   1. owner[frame] is the key of the page that last came into the frame by a fault, or 0.  Where no page can come back nobody
+ *      keeps it: frames then count as pages, and one reused counts twice.
  *   2. gone holds the pages of this window that no frame shows any more; placed holds, for the pages that came since the window
  *      began, the frame they came into last.  Both are empty while the window has not begun.
  *   3. No frame at or above n_seen was ever installed.
@@ -38,7 +39,7 @@ struct ws {
 	uint64_t gone_unnamed;   /* pages gone that came without a fault of their own */
 	uint64_t n_seen;
 	bool reuse;              /* a frame was given to a second page: from now on pages may come back elsewhere */
-	uint64_t *owner;         /* per frame */
+	uint64_t *owner;         /* per frame; NULL: no page ever comes back */
 	struct htab gone, placed;
 	struct result_working_set sum;
 };
@@ -57,15 +58,15 @@ static void ws_next_window(struct ws *w)
 	htab_clear(&w->placed);
 }
 
-enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, struct ws **ret)
+enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, bool may_return, struct ws **ret)
 {
 	*ret = NULL;
 	struct ws *w = mem_zalloc(1, sizeof *w);
 	if (!w)
 		return PW_NOMEM;
 	*w = (struct ws){ .machine = m, .frames = frames, .tau = tau, .sum.tau = tau };
-	w->owner = mem_reserve(frames * sizeof *w->owner);
-	if (!w->owner || htab_init(&w->gone, 256) != PW_OK || htab_init(&w->placed, 256) != PW_OK) {
+	w->owner = may_return ? mem_reserve(frames * sizeof *w->owner) : NULL;
+	if ((may_return && !w->owner) || htab_init(&w->gone, 256) != PW_OK || htab_init(&w->placed, 256) != PW_OK) {
 		ws_destroy(w);
 		return PW_NOMEM;
 	}
@@ -96,7 +97,7 @@ static bool ws_shows(struct ws *w, uint64_t frame, uint64_t start)
 {
 	if (machine_frame_last_use(w->machine, pfn(frame)) <= start)
 		return false;
-	uint64_t key = w->owner[frame];
+	uint64_t key = w->owner ? w->owner[frame] : 0;
 	if (!key)
 		return true;
 	const uint64_t *place = w->placed.count ? htab_get(&w->placed, key) : NULL;
@@ -152,7 +153,15 @@ static enum pw_err ws_replace(struct ws *w, uint64_t frame, uint64_t key)
 enum pw_err ws_installed(struct ws *w, uint32_t pid, vpn_t page, pfn_t frame)
 {
 	uint64_t key = ws_key(pid, page);
-	if (frame.v >= w->frames || w->owner[frame.v] == key)
+	if (frame.v >= w->frames)
+		return PW_OK;
+	if (frame.v >= w->n_seen)
+		w->n_seen = frame.v + 1;
+	if (!w->owner) {
+		w->gone_unnamed += ws_shows(w, frame.v, w->start);
+		return PW_OK;
+	}
+	if (w->owner[frame.v] == key)
 		return PW_OK;
 	w->reuse = w->reuse || w->owner[frame.v] || machine_frame_last_use(w->machine, frame);
 	if (machine_now(w->machine) >= w->start) {
@@ -161,8 +170,6 @@ enum pw_err ws_installed(struct ws *w, uint32_t pid, vpn_t page, pfn_t frame)
 			return err;
 	}
 	w->owner[frame.v] = key;
-	if (frame.v >= w->n_seen)
-		w->n_seen = frame.v + 1;
 	return PW_OK;
 }
 

@@ -10,7 +10,9 @@
 
 struct ws;
 
-must_use enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, struct ws **ret);
+/* may_return: pages may leave memory and come back (it is limited).  Otherwise a page leaves only when its mapping goes, and one
+ * mapped at the same place later is another page. */
+must_use enum pw_err ws_create(struct machine *m, uint64_t frames, uint64_t tau, bool may_return, struct ws **ret);
 void ws_destroy(struct ws *w);
 /* References until the next sample is due: run no further before ws_sample. */
 uint64_t ws_due_in(const struct ws *w);
