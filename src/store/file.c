@@ -130,29 +130,38 @@ static const struct store_ops file_ops = {
 	.close = file_close,
 };
 
-/* A new file without a name, or an old one that holds nothing. */
-static int file_descriptor(const char *path, bool *ret_punches, struct pw_why *why)
+/* A file that exists may be used when it is empty or a block device. */
+static enum pw_err file_reopen(const char *path, int *ret_fd, bool *ret_punches, struct pw_why *why)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	*ret_punches = true;
-	if (fd >= 0) {
-		unlink(path);
-		return fd;
-	}
 	struct stat st;
-	if (errno == EEXIST)
-		fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st)) {
 		pw_fail(why, PW_IO, "store file:%s: %s", path, strerror(errno));
-	} else if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && !st.st_size)) {
-		*ret_punches = S_ISREG(st.st_mode);
-		return fd;
-	} else {
-		pw_fail(why, PW_EXISTS, "store file:%s: it exists and is not empty; name a new file, an empty one or a block device", path);
+		if (fd >= 0)
+			close(fd);
+		return PW_IO;
 	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	*ret_punches = S_ISREG(st.st_mode);
+	*ret_fd = fd;
+	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && !st.st_size))
+		return PW_OK;
+	close(fd);
+	return pw_fail(why, PW_EXISTS, "store file:%s: it exists and is not empty; name a new file, an empty one or a block device",
+	               path);
+}
+
+/* A new file without a name, or an old one that holds nothing. */
+static enum pw_err file_descriptor(const char *path, int *ret_fd, bool *ret_punches, struct pw_why *why)
+{
+	*ret_punches = true;
+	*ret_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*ret_fd >= 0) {
+		unlink(path);
+		return PW_OK;
+	}
+	if (errno == EEXIST)
+		return file_reopen(path, ret_fd, ret_punches, why);
+	return pw_fail(why, PW_IO, "store file:%s: %s", path, strerror(errno));
 }
 
 static enum pw_err file_open(const char *args, const struct store *like, struct store **ret, struct pw_why *why)
@@ -161,13 +170,9 @@ static enum pw_err file_open(const char *args, const struct store *like, struct 
 		return pw_fail(why, PW_INVALID, "store file: a path is missing; write file:PATH");
 	struct file *f = mem_zalloc(1, sizeof *f);
 	char *path = mem_strdup(args);
-	int fd = -1;
-	if (!f || !path)
-		pw_fail(why, PW_NOMEM, "store file:%s: %s", args, pw_err_text(PW_NOMEM));
-	else
-		fd = file_descriptor(path, &f->punches, why);
-	if (fd < 0) {
-		enum pw_err err = f && path ? PW_IO : PW_NOMEM;
+	enum pw_err err = f && path ? file_descriptor(path, &f->fd, &f->punches, why)
+	                            : pw_fail(why, PW_NOMEM, "store file:%s: %s", args, pw_err_text(PW_NOMEM));
+	if (err) {
 		mem_free(path);
 		mem_free(f);
 		return err;
@@ -177,7 +182,6 @@ static enum pw_err file_open(const char *args, const struct store *like, struct 
 	f->store.keeps_data = true;
 	if (f->store.n_slots > INT64_MAX / f->store.page_bytes)
 		f->store.n_slots = INT64_MAX / f->store.page_bytes;
-	f->fd = fd;
 	f->path = path;
 	*ret = &f->store;
 	return PW_OK;
