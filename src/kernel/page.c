@@ -264,6 +264,7 @@ enum pw_err page_translate(struct kernel *k, struct process *p, uint64_t page, u
 	struct frame *frame = kernel_frame(k, f);
 	struct pmap_mapping m = { .vpn = vpn(page), .pfn = frame_pfn(f), .prot = prot | PMAP_USER, .cause = cause };
 	enum pw_err err;
+	m.unmanaged = frame->state == FRAME_ZERO;
 	frame->pins++;
 	while ((err = pmap_enter(p->pmap, &m)) == PW_NOFRAMES) {
 		err = reclaim_one(k);

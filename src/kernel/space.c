@@ -247,6 +247,7 @@ static void raise_page(void *ctx, struct process *p, const struct space_page *pa
 	if (!(m.prot & ~now))
 		return;
 	m.cause = ACCESS_LOAD;
+	m.unmanaged = frame->state == FRAME_ZERO;
 	enum pw_err err = pmap_enter(p->pmap, &m);
 	(void)err;
 }

@@ -29,6 +29,8 @@ struct pmap_mapping {
 	enum access_kind cause; /* the access that is about to be made: seeds referenced, and modified for a store */
 	bool wired;             /* must not be forgotten */
 	bool global;            /* the same in every address space */
+	bool unmanaged;         /* nobody will ask who maps this frame, as for the page of zeros: page_protect and page_test pass
+	                         * over the mapping.  => all mappings of a frame are so, or none */
 };
 
 /* Frames for page tables, supplied by whoever owns physical memory: n contiguous ones (1 but for the root of a flat table),

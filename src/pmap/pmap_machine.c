@@ -6,7 +6,7 @@
  * gone; for a table, how many of its entries are in use.
  *
  * Invariants:
- *  1. A valid leaf in a table <=> an element of the reverse map of its frame.
+ *  1. A valid leaf in a table <=> an element of the reverse map of its frame, unless the frame is unmanaged.
  *  2. The count of a table is its number of valid entries; only a root may have none.
  *  3. No TLB holds what the tables do not: every change that takes a right away flushes before it returns.
  *  4. An ASID names one space at a time; when they run out all are taken back at once (the scheme of Linux on Arm).
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define CPUS_MAX 64
+#define SPACE_UNMANAGED UINT32_MAX
 
 struct space {
 	struct pmap base;
@@ -34,7 +35,7 @@ struct space {
 /* One mapping of a frame.  where is vpn << 12 | level << 4 | bits of the frame (first element only). */
 struct mapper {
 	uint64_t where;
-	uint32_t space;  /* id; 0: none */
+	uint32_t space;  /* id; 0: none; SPACE_UNMANAGED: not kept */
 	uint32_t next;   /* index into the pool; 0: none */
 };
 
@@ -128,9 +129,15 @@ static struct mapper *pool_take(struct machine_sys *s, uint32_t *ret_index)
 	return &s->pool[*ret_index];
 }
 
-static bool mapper_add(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
+static bool mapper_add(struct machine_sys *s, const struct pmap_mapping *m, const struct space *p)
 {
-	struct mapper *first = &s->frame[f.v];
+	struct mapper *first = &s->frame[m->pfn.v];
+	vpn_t n = m->vpn;
+	unsigned level = m->level;
+	if (m->unmanaged) {
+		first->space = SPACE_UNMANAGED;
+		return true;
+	}
 	if (first->space == 0) {
 		*first = (struct mapper){ where_make(n, level) | (first->where & 15), p->id, 0 };
 		return true;
@@ -154,6 +161,8 @@ static void mapper_drop(struct machine_sys *s, pfn_t f, const struct space *p, v
 {
 	struct mapper *first = &s->frame[f.v];
 	uint64_t bits = first->where & 15, want = where_make(n, level);
+	if (first->space == SPACE_UNMANAGED)
+		return;
 	if (first->space == p->id && (first->where & ~15ull) == want) {
 		uint32_t next = first->next;
 		*first = next ? s->pool[next] : (struct mapper){ 0 };
@@ -354,7 +363,7 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 	pfn_t table = path.table[m->level];
 	paddr_t at = entry_at(s, table, m->level, va);
 	pte_t old = entry_load(s, at);
-	if (!mapper_add(s, m->pfn, p, m->vpn, m->level)) {
+	if (!mapper_add(s, m, p)) {
 		path_undo(s, p, &path, va);
 		return PW_NOMEM;
 	}
@@ -449,6 +458,8 @@ static void machine_activate(struct pmap *pm, unsigned cpu)
 static void each_mapper(struct machine_sys *s, pfn_t f, void (*visit)(struct space *, struct vpn_range, void *), void *ctx)
 {
 	struct mapper *first = &s->frame[f.v];
+	if (first->space == SPACE_UNMANAGED)
+		return;
 	for (uint32_t i = first->next, next; i; i = next) {
 		next = s->pool[i].next;
 		visit(s->space[s->pool[i].space], vpn_range(where_vpn(s->pool[i].where),
@@ -609,7 +620,7 @@ static bool mapper_known(const struct machine_sys *s, pfn_t f, const struct spac
 {
 	const struct mapper *m = &s->frame[f.v];
 	uint64_t want = where_make(n, level);
-	if (m->space == p->id && (m->where & ~15ull) == want)
+	if (m->space == SPACE_UNMANAGED || (m->space == p->id && (m->where & ~15ull) == want))
 		return true;
 	for (uint32_t i = m->next; i; i = s->pool[i].next)
 		if (s->pool[i].space == p->id && s->pool[i].where == want)

@@ -9,7 +9,7 @@
  *      at: vpn -> node   --->  siblings: the pmap's nodes    <---  mappings: the frame's nodes
  *      tables: vpn / 512       mappings: the frame's nodes         bits, place in the log
  *
- * 1. A node is in its pmap's table, its pmap's list and its frame's list, or in none of them.
+ * 1. A node is in its pmap's table, its pmap's list and, unless unmanaged, its frame's list, or in none of them.
  * 2. A pretended page table exists for each aligned 512 pages with a mapping, from its first to its last.
  * 3. The log holds each frame accessed since it was last read, once, in order of its last access.
  * Its limits: only base pages, and "global" is not told apart. */
@@ -27,7 +27,7 @@ struct node {
 	vpn_t vpn;
 	pfn_t pfn;
 	unsigned prot;
-	bool wired;
+	bool wired, unmanaged;
 };
 struct frame_state {
 	struct list mappings; /* zeroed: never mapped */
@@ -92,12 +92,11 @@ static void table_unref(struct model_pmap *p, vpn_t n)
 	env->table_free(env->ctx, &p->pmap, frame, 1);
 }
 
-static void node_link_frame(struct model *m, struct node *n, pfn_t f)
+static void node_link_frame(struct model *m, struct node *n)
 {
-	struct frame_state *s = &m->frame[f.v];
+	struct frame_state *s = &m->frame[n->pfn.v];
 	if (!s->mappings.next)
 		list_init(&s->mappings);
-	n->pfn = f;
 	list_push_back(&s->mappings, &n->mappings);
 }
 
@@ -180,7 +179,10 @@ static enum pw_err model_enter(struct pmap *pmap, const struct pmap_mapping *wan
 			return err;
 	}
 	list_remove(&n->mappings);
-	node_link_frame(m, n, want->pfn);
+	n->pfn = want->pfn;
+	n->unmanaged = want->unmanaged;
+	if (!n->unmanaged)
+		node_link_frame(m, n);
 	n->prot = want->prot;
 	n->wired = want->wired;
 	m->frame[want->pfn.v].bits |= PMAP_REFERENCED | (want->cause == ACCESS_STORE ? PMAP_MODIFIED : 0);
@@ -231,7 +233,8 @@ static bool model_extract(struct pmap *p, vpn_t n, struct pmap_mapping *ret)
 	const struct node *node = node_find(space_of(p), n);
 	if (!node)
 		return false;
-	*ret = (struct pmap_mapping){ .vpn = n, .pfn = node->pfn, .prot = node->prot, .wired = node->wired };
+	*ret = (struct pmap_mapping){ .vpn = n, .pfn = node->pfn, .prot = node->prot, .wired = node->wired,
+	                               .unmanaged = node->unmanaged };
 	return true;
 }
 
@@ -299,7 +302,7 @@ static const char *model_flaw(const struct pmap *pmap)
 		n_nodes++;
 		if (node_find(p, n->vpn) != n)
 			return "pmap_model: a mapping is not found under its page";
-		if (list_empty(&n->mappings))
+		if (list_empty(&n->mappings) != n->unmanaged)
 			return "pmap_model: a mapping is unknown to its frame";
 	}
 	while (htab_each(&p->tables, &i, &key, &table))
