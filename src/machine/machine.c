@@ -38,8 +38,8 @@ static enum pw_err machine_fill(struct machine *m, struct pw_why *why)
 	m->cpu = mem_zalloc(c->n_cpus, sizeof *m->cpu);
 	m->frame = mem_reserve(c->frames * sizeof *m->frame);
 	m->log = mem_reserve(c->frames * sizeof *m->log);
-	m->touched = mem_reserve(c->frames * sizeof *m->touched);
-	if (!m->cpu || !m->frame || !m->log || !m->touched ||
+	m->walks = mem_reserve(c->frames * sizeof *m->walks);
+	if (!m->cpu || !m->frame || !m->log || !m->walks ||
 	    physmem_init(&m->mem, c->frames, m->format.page_shift) != PW_OK)
 		return pw_fail(why, PW_NOMEM, "no host memory for a machine of %llu frames", (unsigned long long)c->frames);
 	uint64_t seed = c->seed;
@@ -92,8 +92,8 @@ void machine_destroy(struct machine *m)
 		mem_unreserve(m->frame, m->config.frames * sizeof *m->frame);
 	if (m->log)
 		mem_unreserve(m->log, m->config.frames * sizeof *m->log);
-	if (m->touched)
-		mem_unreserve(m->touched, m->config.frames * sizeof *m->touched);
+	if (m->walks)
+		mem_unreserve(m->walks, m->config.frames * sizeof *m->walks);
 	mem_free(m->cpu);
 	mem_free(m);
 }
@@ -292,9 +292,9 @@ uint64_t machine_frame_last_use(struct machine *m, pfn_t f)
 
 uint64_t machine_frame_take_walks(struct machine *m, pfn_t f)
 {
-	uint64_t walks = m->frame[f.v].walks;
+	uint64_t walks = m->walks[f.v];
 	if (walks)
-		m->frame[f.v].walks = 0;
+		m->walks[f.v] = 0; /* a page of zeros that nobody needs is not made */
 	return walks;
 }
 
@@ -308,29 +308,28 @@ static int touch_order(const void *a, const void *b)
 	return x->when < y->when ? -1 : x->when > y->when;
 }
 
-/* Few frames were touched since the last drain when memory is short, so insertion comes first; the log itself is the scratch
- * space of neither: sorting reads times through the frames. */
-static void sort_touched(struct machine *m, uint64_t n)
+/* Few frames were touched since the last drain when memory is short: then insertion is best. */
+static void sort_few(const struct machine *m, pfn_t *log, uint64_t n)
 {
 	for (uint64_t i = 1; i < n; i++) {
-		pfn_t f = m->touched[i];
+		pfn_t f = log[i];
 		uint64_t when = m->frame[f.v].last_use, j = i;
-		for (; j > 0 && m->frame[m->touched[j - 1].v].last_use > when; j--)
-			m->touched[j] = m->touched[j - 1];
-		m->touched[j] = f;
+		for (; j > 0 && m->frame[log[j - 1].v].last_use > when; j--)
+			log[j] = log[j - 1];
+		log[j] = f;
 	}
 }
 
-static bool sort_many(struct machine *m, uint64_t n)
+static bool sort_many(const struct machine *m, pfn_t *log, uint64_t n)
 {
 	struct touch *t = mem_zalloc(n, sizeof *t);
 	if (!t)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
-		t[i] = (struct touch){ m->frame[m->touched[i].v].last_use, m->touched[i].v };
+		t[i] = (struct touch){ m->frame[log[i].v].last_use, log[i].v };
 	qsort(t, n, sizeof *t, touch_order);
 	for (uint64_t i = 0; i < n; i++)
-		m->touched[i] = pfn(t[i].frame);
+		log[i] = pfn(t[i].frame);
 	mem_free(t);
 	return true;
 }
@@ -339,15 +338,13 @@ uint64_t machine_touched(struct machine *m, const pfn_t **ret)
 {
 	mmu_settle(m);
 	uint64_t n = m->log_n;
-	for (uint64_t i = 0; i < n; i++) {
-		m->touched[i] = pfn(m->log[i]);
-		m->frame[m->log[i]].logged = 0;
-	}
+	for (uint64_t i = 0; i < n; i++)
+		m->frame[m->log[i].v].logged = 0;
 	m->log_n = 0;
 	m->drained = m->now;
-	if (n <= 64 || !sort_many(m, n))
-		sort_touched(m, n);
-	*ret = m->touched;
+	if (n <= 64 || !sort_many(m, m->log, n))
+		sort_few(m, m->log, n); /* without memory slowly, but rightly */
+	*ret = m->log;
 	return n;
 }
 

@@ -39,13 +39,15 @@ void mmu_quick_clear(struct cpu *c)
 
 static inline void note_use(struct machine *m, pfn_t f, uint64_t now)
 {
-	struct frame_use *u = &m->frame[f.v];
-	if (now > u->last_use)
-		u->last_use = now;
-	if (m->config.log_touches && !u->logged && now > m->drained) {
-		u->logged = 1;
-		m->log[m->log_n++] = f.v;
+	struct frame_use u = m->frame[f.v];
+	if (now <= u.last_use)
+		return;
+	u.last_use = now;
+	if (m->config.log_touches && !u.logged && now > m->drained) {
+		u.logged = 1;
+		m->log[m->log_n++] = f;
 	}
+	m->frame[f.v] = u;
 }
 
 void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
@@ -179,7 +181,7 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 		m->counts.walk_level[level]++;
 	for (unsigned level = w->level + 1; level <= w->from; level++)
 		pwc_fill(c, l, level);
-	m->frame[w->pfn.v].walks++;
+	m->walks[w->pfn.v]++;
 }
 
 /* A store through a translation that says clean: the entry in memory is marked, and every copy learns it. */

@@ -41,10 +41,10 @@ struct cpu {
 	bool user, has_space;
 };
 
+/* When a frame was last referenced, and whether it is in the log. */
 struct frame_use {
-	uint64_t last_use;
-	uint32_t walks;
-	uint32_t logged;
+	uint64_t logged : 1;
+	uint64_t last_use : 63;
 };
 
 struct machine {
@@ -58,11 +58,11 @@ struct machine {
 	uint64_t now;            /* references done */
 	uint64_t keep;           /* the bits of a reference that the quick index compares */
 	struct frame_use *frame;
+	uint32_t *walks;         /* that ended in a frame, since last taken */
 	uint64_t settled;        /* time at which first-rank stamps were last written to frames */
-	uint64_t *log;           /* frames touched since the last drain, not in order */
+	pfn_t *log;              /* frames touched since the last drain, not in order; sorted by the drain */
 	uint64_t log_n;
 	uint64_t drained;        /* time of the last drain */
-	pfn_t *touched;          /* the last drain, sorted */
 };
 
 /* Where the quick word of a reference is; kept is the reference without its offset.  Multiplying spreads pages and kinds over the
