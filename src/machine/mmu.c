@@ -14,7 +14,8 @@ struct lookup {
 	uint32_t slot;
 	struct tlb_entry e;
 	bool walked;
-	bool simple;          /* victim[] below can be relied on for plain ranks */
+	bool simple;          /* only base pages are about: tag and victim[] can be relied on for plain ranks */
+	uint64_t tag;         /* of the base page */
 	uint32_t victim[TLB_DEPTH];        /* slot to fill at each plain rank that missed, for a base page */
 	uint32_t pwc_victim[PTFMT_LEVELS]; /* likewise in the walk caches that were asked */
 	struct walk *walk;    /* where a walk's story goes */
@@ -50,16 +51,23 @@ static inline void note_use(struct machine *m, pfn_t f, uint64_t now)
 	m->frame[f.v] = u;
 }
 
+/* What an entry knew is kept before something else takes its slot: a first-rank one has a time, and quick words to drop. */
+static inline void slot_leave(struct machine *m, struct cpu *c, uint32_t slot)
+{
+	struct tlb_bank *b = &c->tlb;
+	if (slot >= b->n_first)
+		return;
+	note_use(m, tlb_entry_pfn(b->entry[slot]), b->stamp[slot]);
+	if (tlb_entry_level(b->entry[slot]) == 0)
+		quick_drop(m, c, slot);
+	else
+		mmu_quick_clear(c);
+}
+
 void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
 {
 	struct tlb_bank *b = &c->tlb;
-	if (slot < b->n_first) {
-		note_use(m, tlb_entry_pfn(b->entry[slot]), b->stamp[slot]);
-		if (tlb_entry_level(b->entry[slot]) == 0)
-			quick_drop(m, c, slot);
-		else
-			mmu_quick_clear(c);
-	}
+	slot_leave(m, c, slot);
 	b->tag[slot] = b->stamp[slot] = b->filled[slot] = 0;
 }
 
@@ -209,7 +217,7 @@ static inline uint32_t look_rank(const struct tlb_bank *b, const struct cpu *c, 
 		return tlb_lookup(b, l->kind, rank, l->va, c->asid);
 	uint64_t page = l->va.v >> b->level_shift[0];
 	uint32_t base = tlb_set(a, page);
-	struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, tlb_tag_of_page(page, c->asid, 0));
+	struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, l->tag);
 	l->victim[rank] = base + s.oldest;
 	return s.found == TLB_SLOT_NONE ? s.found : base + s.found;
 }
@@ -219,6 +227,7 @@ static inline enum machine_fault translate(struct machine *m, struct cpu *c, str
 	struct tlb_bank *b = &c->tlb;
 	unsigned depth = b->depth[l->kind];
 	l->simple = b->levels_used <= 1 && !b->globals_used;
+	l->tag = tlb_tag_of_page(l->va.v >> b->level_shift[0], c->asid, 0);
 	for (l->found = 0; l->found < depth; l->found++) {
 		l->slot = look_rank(b, c, l, l->found);
 		if (l->slot != TLB_SLOT_NONE)
@@ -237,23 +246,33 @@ static inline enum machine_fault translate(struct machine *m, struct cpu *c, str
 	return l->walk->fault;
 }
 
+static inline uint32_t slot_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot, uint64_t tag)
+{
+	struct tlb_bank *b = &c->tlb;
+	if (b->tag[slot])
+		slot_leave(m, c, slot);
+	b->tag[slot] = tag;
+	b->entry[slot].word = l->e.word & ~TLB_ENTRY_QUICK;
+	b->stamp[slot] = b->filled[slot] = l->now;
+	return slot;
+}
+
 /* Puts the translation into one rank.  => the slot, or none when no array there holds pages of this size. */
 static inline uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup *l, unsigned depth)
 {
 	struct tlb_bank *b = &c->tlb;
-	bool known = l->simple && tlb_entry_level(l->e) == 0 && b->rank[l->kind][depth].plain;
-	uint32_t slot = known ? l->victim[depth] : tlb_victim(b, l->kind, depth, l->va, tlb_entry_level(l->e));
+	unsigned level = tlb_entry_level(l->e);
+	bool global = tlb_entry_rights(l->e) & PT_GLOBAL;
+	if (l->simple && level == 0 && !global && b->rank[l->kind][depth].plain) {
+		b->levels_used = 1;
+		return slot_fill(m, c, l, l->victim[depth], l->tag);
+	}
+	uint32_t slot = tlb_victim(b, l->kind, depth, l->va, level);
 	if (slot == TLB_SLOT_NONE)
 		return slot;
-	if (b->tag[slot])
-		mmu_retire(m, c, slot);
-	bool global = tlb_entry_rights(l->e) & PT_GLOBAL;
-	b->tag[slot] = tlb_tag(b, l->va, global ? TLB_ASID_GLOBAL : c->asid, tlb_entry_level(l->e));
 	b->globals_used |= global;
-	b->levels_used |= (uint8_t)(1 << tlb_entry_level(l->e));
-	b->entry[slot].word = l->e.word & ~TLB_ENTRY_QUICK;
-	b->stamp[slot] = b->filled[slot] = l->now;
-	return slot;
+	b->levels_used |= (uint8_t)(1 << level);
+	return slot_fill(m, c, l, slot, tlb_tag(b, l->va, global ? TLB_ASID_GLOBAL : c->asid, level));
 }
 
 static inline void quick_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot)
