@@ -252,8 +252,8 @@ static void table_mappings(const struct report *p, const struct row *row, unsign
 		total += misses ? row[i].misses : row[i].faults;
 	if (!total)
 		return;
-	fprintf(p->out, "\n%s%16s  %-7s %-34s%s%s\n", bold(p), misses ? "TLB misses" : "faults", "", "mapping",
-	        misses ? "" : "major      size", plain(p));
+	fprintf(p->out, "\n%s%16s           %s%s\n", bold(p), misses ? "TLB misses" : "faults",
+	        misses ? "mapping" : "mapping                           major      size", plain(p));
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t count = misses ? row[i].misses : row[i].faults;
 		if (shown == REPORT_TOP || !count) {
@@ -261,7 +261,9 @@ static void table_mappings(const struct report *p, const struct row *row, unsign
 			continue;
 		}
 		shown++;
-		fprintf(p->out, "%16s  %5.1f %% %-28s", text_count(a, sizeof a, count), percent(count, total), row[i].name);
+		bool alone = misses && p->r->n_processes <= 1; /* nothing follows the name */
+		fprintf(p->out, "%16s  %5.1f %% %-*s", text_count(a, sizeof a, count), percent(count, total), alone ? 0 : 28,
+		        row[i].name);
 		if (!misses)
 			fprintf(p->out, " %10s %9s", text_count(b, sizeof b, row[i].major), text_bytes(c, sizeof c, row[i].bytes));
 		if (p->r->n_processes > 1)
