@@ -315,6 +315,10 @@ static void test_linux_cold_files(void **state)
 	assert_access(&s, s.p, 164, LOAD, FAULT_file_cached); /* and now the others are mapped around it */
 	assert_access(&s, s.p, 175, LOAD, NO_FAULT);
 	assert_int_equal(rig_counts(&s.rig).faults.major, 1);
+
+	map_pages(s.p, 300, 10, (struct process_mapping){ .prot = RX, .file_id = 2, .file_bytes = RIG_FILE_BYTES });
+	assert_int_equal(process_advise(s.p, vaddr(300 * PAGE), 10 * PAGE, MADV_WILLNEED), PW_OK);
+	assert_access(&s, s.p, 309, LOAD, FAULT_file_cached);
 	stage_close(&s);
 }
 

@@ -6,6 +6,7 @@
  *
  * 1. Advice never makes a later access fail.
  * Source: madvise(2); the numbers are Linux's. */
+#include "fault.h"
 #include "space.h"
 #include "state.h"
 #include <sys/mman.h>
@@ -108,6 +109,8 @@ static void entry_advise(struct process *p, struct entry *e, uint64_t start, uin
 		space_visit(p, e, start, end, free_page, NULL);
 		break;
 	case MADV_WILLNEED:
+		if (e->object && e->object->kind == OBJECT_FILE)
+			fault_fetch_file(p->kernel, e->object, entry_index(e, start), entry_index(e, end));
 		space_visit(p, e, start, end, fetch_page, NULL);
 		break;
 	case ADVICE_COLD:

@@ -102,26 +102,32 @@ void fault_map_around(struct fault *f)
 	}
 }
 
+void fault_fetch_file(struct kernel *k, struct object *o, uint64_t first, uint64_t end)
+{
+	uint64_t last = object_n_pages(o, k->config.page_shift);
+	for (last = last < end ? last : end; first < last; first++) {
+		uint32_t frame;
+		if (file_page_resident(pages_get(&o->pages, first)))
+			continue;
+		if (file_page_ahead(k, o, first, &frame))
+			return;
+		kernel_frame(k, frame)->flags |= FRAME_READ_AHEAD;
+		k->counts.readahead++;
+		page_list(k, frame);
+	}
+}
+
 void fault_read_around(struct fault *f, struct object *o, uint64_t index)
 {
 	struct kernel *k = f->kernel;
-	uint64_t n = READ_AROUND_BYTES >> k->config.page_shift, end = object_n_pages(o, k->config.page_shift);
+	uint64_t n = READ_AROUND_BYTES >> k->config.page_shift;
 	if (!kernel_is_linux(k) || n < 2)
 		return;
 	o->misses += o->misses < MISSES_MAX;
 	if (o->misses > MISSES_MANY)
 		return;
 	uint64_t at = index > n / 2 ? index - n / 2 : 0;
-	for (uint64_t last = at + n < end ? at + n : end; at < last; at++) {
-		uint32_t frame;
-		if (file_page_resident(pages_get(&o->pages, at)))
-			continue;
-		if (file_page_ahead(k, o, at, &frame))
-			return;
-		kernel_frame(k, frame)->flags |= FRAME_READ_AHEAD;
-		k->counts.readahead++;
-		page_list(k, frame);
-	}
+	fault_fetch_file(k, o, at, at + n);
 }
 
 /* How many pages to bring, by how many of the last ones were used and how many they were. */

@@ -28,6 +28,8 @@ struct fault {
 void fault_map_around(struct fault *f);
 /* Reads file pages around one that had to be read (linux). */
 void fault_read_around(struct fault *f, struct object *o, uint64_t index);
+/* Brings pages [first, end) of a file into memory as long as there is room to spare: a wish, as of WILLNEED. */
+void fault_fetch_file(struct kernel *k, struct object *o, uint64_t first, uint64_t end);
 /* Reads swapped pages near one that had to be read (linux). */
 void fault_swap_around(struct fault *f);
 /* A page of the file in memory: resident, or brought in.  => *ret_new when it was brought in; PW_IO */
