@@ -266,6 +266,13 @@ static void test_linux_anonymous(void **state)
 	assert_int_equal(process_protect(s.p, vaddr(100 * PAGE), 3 * PAGE, RW), PW_OK);
 	assert_access(&s, s.p, 102, STORE, NO_FAULT);
 
+	/* Pages that come back with their rights count for the peak. */
+	assert_int_equal(process_protect(s.p, vaddr(100 * PAGE), 3 * PAGE, 0), PW_OK);
+	for (uint64_t i = 103; i < 106; i++)
+		assert_access(&s, s.p, i, STORE, FAULT_demand_zero);
+	assert_int_equal(process_protect(s.p, vaddr(100 * PAGE), 3 * PAGE, RW), PW_OK);
+	assert_sound(&s.rig);
+
 	/* mremap moves translations. */
 	vaddr_t to = vaddr(5000 * PAGE);
 	assert_int_equal(process_remap(s.p, vaddr(100 * PAGE), 10 * PAGE, to, 20 * PAGE), PW_OK);

@@ -278,6 +278,7 @@ enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, un
 	entries_each(e, &p->map, first, end)
 		entry_protect(p, e, prot & (PMAP_READ | PMAP_WRITE | PMAP_EXEC));
 	pmap_update(p->pmap);
+	process_note_resident(p);
 	map_join(&p->map, p->kernel, first, end);
 	return PW_OK;
 }
