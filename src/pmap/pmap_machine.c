@@ -14,180 +14,11 @@
  * Taking referenced away flushes nothing: as on x86, a translation that stays cached hides later uses until it leaves.
  * Taking modified away flushes, because a missed store would lose data. */
 #include "../base/mem.h"
-#include "../machine/machine.h"
 #include "../machine/walk.h"
-#include "pmap.h"
+#include "pmap_machine_space.h"
 #include <string.h>
 
-#define CPUS_MAX 64
-#define SPACE_UNMANAGED UINT32_MAX
-
-struct space {
-	struct pmap base;
-	pfn_t root;
-	uint64_t n_tables;      /* frames, the root's included */
-	uint64_t resident;      /* base pages mapped */
-	uint64_t generation;
-	uint32_t id;
-	uint16_t asid;
-};
-
-/* One mapping of a frame.  where is vpn << 12 | level << 4 | bits of the frame (first element only). */
-struct mapper {
-	uint64_t where;
-	uint32_t space;  /* id; 0: none; SPACE_UNMANAGED: not kept */
-	uint32_t next;   /* index into the pool; 0: none */
-};
-
-struct machine_sys {
-	struct pmap_sys base;
-	struct machine *m;
-	const struct ptfmt *f;
-	struct physmem *mem;
-	struct mapper *frame;   /* per frame; of a table: where = entries in use */
-	struct space **space;   /* by id */
-	uint32_t n_spaces, spaces_cap;
-	struct mapper *pool;
-	uint32_t pool_n, pool_cap, pool_free;
-	struct space *active[CPUS_MAX];
-	uint64_t generation;
-	uint32_t next_asid, n_asids;
-};
-
-static struct machine_sys *sys_of(struct pmap_sys *s) { return (struct machine_sys *)s; }
-static struct space *space_of(struct pmap *p) { return (struct space *)p; }
-static struct machine_sys *space_sys(const struct space *s) { return (struct machine_sys *)s->base.sys; }
-
-static uint64_t where_make(vpn_t n, unsigned level) { return n.v << 12 | level << 4; }
-static vpn_t where_vpn(uint64_t where) { return vpn((uint64_t)((int64_t)where >> 12)); }
-static unsigned where_level(uint64_t where) { return where >> 4 & 15; }
-static vaddr_t page_va(const struct machine_sys *s, vpn_t n) { return vpn_addr(n, s->f->page_shift); }
-
-/* ---- entries in memory ---- */
-
-static paddr_t entry_at(const struct machine_sys *s, pfn_t table, unsigned level, vaddr_t va)
-{
-	return paddr_add(pfn_addr(table, s->f->page_shift), ptfmt_index(s->f, va, level) * s->f->entry_bytes);
-}
-
-static pte_t entry_load(const struct machine_sys *s, paddr_t at)
-{
-	return pte(physmem_load(s->mem, at, s->f->entry_bytes));
-}
-
-static void entry_store(const struct machine_sys *s, paddr_t at, pte_t e)
-{
-	physmem_store(s->mem, at, e.v, s->f->entry_bytes);
-}
-
-static unsigned rights_of_prot(const struct pmap_mapping *m)
-{
-	unsigned r = m->global ? PT_GLOBAL : 0;
-	r |= m->prot & PMAP_READ ? PT_READ : 0;
-	r |= m->prot & PMAP_WRITE ? PT_WRITE | PT_READ : 0; /* no format has pages that can only be written */
-	r |= m->prot & PMAP_EXEC ? PT_EXEC : 0;
-	r |= m->prot & PMAP_USER ? PT_USER : 0;
-	return r;
-}
-
-static unsigned prot_of_rights(unsigned r)
-{
-	return (r & PT_READ ? PMAP_READ : 0) | (r & PT_WRITE ? PMAP_WRITE : 0) | (r & PT_EXEC ? PMAP_EXEC : 0) |
-	       (r & PT_USER ? PMAP_USER : 0);
-}
-
-/* What a format cannot withhold (execution on 32-bit x86) is not told as granted. */
-static unsigned rights_granted_always(const struct ptfmt *f)
-{
-	return f->exec || f->noexec ? 0 : PMAP_EXEC;
-}
-
-static unsigned entry_bits(const struct machine_sys *s, pte_t e)
-{
-	return (e.v & s->f->accessed ? PMAP_REFERENCED : 0) | (e.v & s->f->dirty ? PMAP_MODIFIED : 0);
-}
-
-/* ---- the reverse map ---- */
-
-static struct mapper *pool_take(struct machine_sys *s, uint32_t *ret_index)
-{
-	if (s->pool_free) {
-		*ret_index = s->pool_free;
-		s->pool_free = s->pool[s->pool_free].next;
-		return &s->pool[*ret_index];
-	}
-	if (s->pool_n == s->pool_cap) {
-		uint32_t cap = s->pool_cap ? s->pool_cap * 2 : 64;
-		struct mapper *grown = mem_realloc(s->pool, cap, sizeof *grown);
-		if (!grown)
-			return NULL;
-		s->pool = grown;
-		s->pool_cap = cap;
-		s->pool_n += s->pool_n == 0; /* index 0 means none */
-	}
-	*ret_index = s->pool_n++;
-	return &s->pool[*ret_index];
-}
-
-static bool mapper_add(struct machine_sys *s, const struct pmap_mapping *m, const struct space *p)
-{
-	struct mapper *first = &s->frame[m->pfn.v];
-	vpn_t n = m->vpn;
-	unsigned level = m->level;
-	if (m->unmanaged) {
-		first->space = SPACE_UNMANAGED;
-		return true;
-	}
-	if (first->space == 0) {
-		*first = (struct mapper){ where_make(n, level) | (first->where & 15), p->id, 0 };
-		return true;
-	}
-	uint32_t index;
-	struct mapper *more = pool_take(s, &index);
-	if (!more)
-		return false;
-	*more = (struct mapper){ where_make(n, level), p->id, first->next };
-	first->next = index;
-	return true;
-}
-
-static void pool_give(struct machine_sys *s, uint32_t index)
-{
-	s->pool[index] = (struct mapper){ .next = s->pool_free };
-	s->pool_free = index;
-}
-
-static void mapper_drop(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
-{
-	struct mapper *first = &s->frame[f.v];
-	uint64_t bits = first->where & 15, want = where_make(n, level);
-	if (first->space == SPACE_UNMANAGED)
-		return;
-	if (first->space == p->id && (first->where & ~15ull) == want) {
-		uint32_t next = first->next;
-		*first = next ? s->pool[next] : (struct mapper){ 0 };
-		first->where |= bits;
-		if (next)
-			pool_give(s, next);
-		return;
-	}
-	for (uint32_t *link = &first->next; *link; link = &s->pool[*link].next)
-		if (s->pool[*link].space == p->id && s->pool[*link].where == want) {
-			uint32_t index = *link;
-			*link = s->pool[index].next;
-			pool_give(s, index);
-			return;
-		}
-}
-
 /* ---- tables ---- */
-
-static uint64_t root_frames(const struct machine_sys *s)
-{
-	uint64_t bytes = (1ull << s->f->index_bits[s->f->levels - 1]) * s->f->entry_bytes;
-	uint64_t page = 1ull << s->f->page_shift;
-	return (bytes + page - 1) / page;
-}
 
 static enum pw_err table_take(struct machine_sys *s, struct space *p, uint64_t n, pfn_t *ret)
 {
@@ -411,7 +242,8 @@ static bool machine_extract(struct pmap *pm, vpn_t n, struct pmap_mapping *ret)
 		return false;
 	uint64_t pages = ptfmt_level_pages(sys_of(pm->sys)->f, w.level);
 	*ret = (struct pmap_mapping){ .vpn = vpn(n.v & ~(pages - 1)), .pfn = w.pfn, .level = w.level,
-				      .prot = prot_of_rights(w.rights) & ~rights_granted_always(sys_of(pm->sys)->f), .global = w.rights & PT_GLOBAL };
+				      .prot = prot_of_rights(w.rights) & ~rights_granted_always(sys_of(pm->sys)->f),
+				      .global = w.rights & PT_GLOBAL };
 	return true;
 }
 
@@ -454,22 +286,6 @@ static void machine_activate(struct pmap *pm, unsigned cpu)
 	machine_load_space(s->m, cpu, p->root, p->asid);
 }
 
-/* Calls for each mapping of a frame; visit may remove the one it is given. */
-static void each_mapper(struct machine_sys *s, pfn_t f, void (*visit)(struct space *, struct vpn_range, void *), void *ctx)
-{
-	struct mapper *first = &s->frame[f.v];
-	if (first->space == SPACE_UNMANAGED)
-		return;
-	for (uint32_t i = first->next, next; i; i = next) {
-		next = s->pool[i].next;
-		visit(s->space[s->pool[i].space], vpn_range(where_vpn(s->pool[i].where),
-		      ptfmt_level_pages(s->f, where_level(s->pool[i].where))), ctx);
-	}
-	if (first->space)
-		visit(s->space[first->space], vpn_range(where_vpn(first->where),
-		      ptfmt_level_pages(s->f, where_level(first->where))), ctx);
-}
-
 static void protect_one(struct space *p, struct vpn_range r, void *prot)
 {
 	machine_protect(&p->base, r, *(unsigned *)prot);
@@ -477,7 +293,7 @@ static void protect_one(struct space *p, struct vpn_range r, void *prot)
 
 static void machine_page_protect(struct pmap_sys *sys, pfn_t f, unsigned prot)
 {
-	each_mapper(sys_of(sys), f, protect_one, &prot);
+	mapper_each(sys_of(sys), f, protect_one, &prot);
 }
 
 struct bits {
@@ -509,7 +325,7 @@ static unsigned page_bits(struct pmap_sys *sys, pfn_t f, unsigned mask, bool cle
 	struct bits b = { .mask = mask, .seen = s->frame[f.v].where & mask, .clear = clear };
 	if (clear)
 		s->frame[f.v].where &= ~(uint64_t)mask;
-	each_mapper(s, f, bits_one, &b);
+	mapper_each(s, f, bits_one, &b);
 	return b.seen;
 }
 
@@ -607,68 +423,6 @@ static void sys_destroy(struct pmap_sys *sys)
 	mem_free(s);
 }
 
-/* ---- flaws ---- */
-
-struct census {
-	struct machine_sys *s;
-	const struct space *p;
-	uint64_t leaves, tables;
-	const char *flaw;
-};
-
-static bool mapper_known(const struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level)
-{
-	const struct mapper *m = &s->frame[f.v];
-	uint64_t want = where_make(n, level);
-	if (m->space == SPACE_UNMANAGED || (m->space == p->id && (m->where & ~15ull) == want))
-		return true;
-	for (uint32_t i = m->next; i; i = s->pool[i].next)
-		if (s->pool[i].space == p->id && s->pool[i].where == want)
-			return true;
-	return false;
-}
-
-static void table_census(struct census *c, pfn_t table, unsigned level, vpn_t base)
-{
-	const struct ptfmt *f = c->s->f;
-	uint64_t used = 0, entries = 1ull << f->index_bits[level], pages = ptfmt_level_pages(f, level);
-	c->tables++;
-	for (uint64_t i = 0; i < entries; i++) {
-		pte_t e = entry_load(c->s, paddr_add(pfn_addr(table, f->page_shift), i * f->entry_bytes));
-		if (!ptfmt_valid(f, e))
-			continue;
-		used++;
-		vpn_t n = vpn_add(base, i * pages);
-		if (level == f->levels - 1u && f->sign_extended && i >= entries / 2)
-			n.v |= ~0ull << (f->va_bits - f->page_shift) & ~0ull >> f->page_shift;
-		if (!ptfmt_is_leaf(f, e, level)) {
-			table_census(c, ptfmt_pfn(f, e), level - 1, n);
-			continue;
-		}
-		c->leaves += pages;
-		pfn_t frame = pfn(ptfmt_pfn(f, e).v & ~(pages - 1));
-		if (!mapper_known(c->s, frame, c->p, vpn((uint64_t)((int64_t)(n.v << 12) >> 12)), level))
-			c->flaw = "a page-table entry is not in the reverse map of its frame";
-	}
-	if (c->s->frame[table.v].where != used)
-		c->flaw = "a page table's count of entries is wrong";
-	if (used == 0 && level < f->levels - 1u)
-		c->flaw = "an empty page table was not given back";
-}
-
-static const char *machine_pmap_flaw(const struct pmap *p)
-{
-	struct machine_sys *s = sys_of(p->sys);
-	const struct space *space = (const struct space *)p;
-	struct census c = { .s = s, .p = space };
-	table_census(&c, space->root, s->f->levels - 1u, vpn(0));
-	if (!c.flaw && c.leaves != space->resident)
-		c.flaw = "the resident pages of a space do not match its tables";
-	if (!c.flaw && c.tables + root_frames(s) - 1 != space->n_tables)
-		c.flaw = "the tables of a space are not those that were taken";
-	return c.flaw ? c.flaw : machine_flaw(s->m);
-}
-
 static const struct pmap_ops machine_ops = {
 	.name = "machine",
 	.create = space_create,
@@ -685,7 +439,7 @@ static const struct pmap_ops machine_ops = {
 	.forget = machine_forget,
 	.table_bytes = machine_table_bytes,
 	.resident_pages = machine_resident_pages,
-	.flaw = machine_pmap_flaw,
+	.flaw = machine_space_flaw,
 	.destroy = sys_destroy,
 };
 

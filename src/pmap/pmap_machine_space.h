@@ -1,0 +1,110 @@
+/* pmap_machine_space.h - what the files of pmap_machine share: spaces, the reverse map, entries in memory.  Private to them. */
+#pragma once
+#include "../machine/machine.h"
+#include "pmap.h"
+
+#define CPUS_MAX 64
+#define SPACE_UNMANAGED UINT32_MAX
+
+struct space {
+	struct pmap base;
+	pfn_t root;
+	uint64_t n_tables;      /* frames, the root's included */
+	uint64_t resident;      /* base pages mapped */
+	uint64_t generation;
+	uint32_t id;
+	uint16_t asid;
+};
+
+/* One mapping of a frame.  where is vpn << 12 | level << 4 | bits of the frame (first element only). */
+struct mapper {
+	uint64_t where;
+	uint32_t space;  /* id; 0: none; SPACE_UNMANAGED: not kept */
+	uint32_t next;   /* index into the pool; 0: none */
+};
+
+struct machine_sys {
+	struct pmap_sys base;
+	struct machine *m;
+	const struct ptfmt *f;
+	struct physmem *mem;
+	struct mapper *frame;   /* per frame; of a table: where = entries in use */
+	struct space **space;   /* by id */
+	uint32_t n_spaces, spaces_cap;
+	struct mapper *pool;
+	uint32_t pool_n, pool_cap, pool_free;
+	struct space *active[CPUS_MAX];
+	uint64_t generation;
+	uint32_t next_asid, n_asids;
+};
+
+static inline struct machine_sys *sys_of(struct pmap_sys *s) { return (struct machine_sys *)s; }
+static inline struct space *space_of(struct pmap *p) { return (struct space *)p; }
+static inline struct machine_sys *space_sys(const struct space *s) { return (struct machine_sys *)s->base.sys; }
+
+static inline uint64_t where_make(vpn_t n, unsigned level) { return n.v << 12 | level << 4; }
+static inline vpn_t where_vpn(uint64_t where) { return vpn((uint64_t)((int64_t)where >> 12)); }
+static inline unsigned where_level(uint64_t where) { return where >> 4 & 15; }
+static inline vaddr_t page_va(const struct machine_sys *s, vpn_t n) { return vpn_addr(n, s->f->page_shift); }
+
+/* ---- entries in memory ---- */
+
+static inline paddr_t entry_at(const struct machine_sys *s, pfn_t table, unsigned level, vaddr_t va)
+{
+	return paddr_add(pfn_addr(table, s->f->page_shift), ptfmt_index(s->f, va, level) * s->f->entry_bytes);
+}
+
+static inline pte_t entry_load(const struct machine_sys *s, paddr_t at)
+{
+	return pte(physmem_load(s->mem, at, s->f->entry_bytes));
+}
+
+static inline void entry_store(const struct machine_sys *s, paddr_t at, pte_t e)
+{
+	physmem_store(s->mem, at, e.v, s->f->entry_bytes);
+}
+
+static inline unsigned rights_of_prot(const struct pmap_mapping *m)
+{
+	unsigned r = m->global ? PT_GLOBAL : 0;
+	r |= m->prot & PMAP_READ ? PT_READ : 0;
+	r |= m->prot & PMAP_WRITE ? PT_WRITE | PT_READ : 0; /* no format has pages that can only be written */
+	r |= m->prot & PMAP_EXEC ? PT_EXEC : 0;
+	r |= m->prot & PMAP_USER ? PT_USER : 0;
+	return r;
+}
+
+static inline unsigned prot_of_rights(unsigned r)
+{
+	return (r & PT_READ ? PMAP_READ : 0) | (r & PT_WRITE ? PMAP_WRITE : 0) | (r & PT_EXEC ? PMAP_EXEC : 0) |
+	       (r & PT_USER ? PMAP_USER : 0);
+}
+
+/* What a format cannot withhold (execution on 32-bit x86) is not told as granted. */
+static inline unsigned rights_granted_always(const struct ptfmt *f)
+{
+	return f->exec || f->noexec ? 0 : PMAP_EXEC;
+}
+
+static inline unsigned entry_bits(const struct machine_sys *s, pte_t e)
+{
+	return (e.v & s->f->accessed ? PMAP_REFERENCED : 0) | (e.v & s->f->dirty ? PMAP_MODIFIED : 0);
+}
+
+/* Frames of the root table: one, but for a flat table. */
+static inline uint64_t root_frames(const struct machine_sys *s)
+{
+	uint64_t bytes = (1ull << s->f->index_bits[s->f->levels - 1]) * s->f->entry_bytes;
+	uint64_t page = 1ull << s->f->page_shift;
+	return (bytes + page - 1) / page;
+}
+
+/* The reverse map.  => add: false when there is no memory, and nothing changed. */
+bool mapper_add(struct machine_sys *s, const struct pmap_mapping *m, const struct space *p);
+void mapper_drop(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level);
+bool mapper_known(const struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level);
+/* Calls for each mapping of a frame; visit may remove the one it is given. */
+void mapper_each(struct machine_sys *s, pfn_t f, void (*visit)(struct space *, struct vpn_range, void *), void *ctx);
+
+/* NULL or the broken invariant. */
+const char *machine_space_flaw(const struct pmap *p);
