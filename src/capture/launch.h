@@ -17,6 +17,7 @@ struct launch {
 	uint32_t space;
 	uint64_t seed;
 	bool keep_random;
+	bool plain;           /* every access by a call of its own: slow, and so simple that the fast way is tested against it */
 };
 
 struct launch_line {
@@ -50,6 +51,8 @@ static inline void launch_plugin(struct launch_line *line, const struct launch *
 	launch_add(&end, limit, ",self=", l->plugin);
 	if (l->keep_random)
 		launch_add(&end, limit, ",random=", "on");
+	if (l->plain)
+		launch_add(&end, limit, ",plain=", "on");
 }
 
 static inline bool launch_env_private(const char *var)

@@ -1,9 +1,11 @@
 /* plugin.c - the capture plugin: what QEMU calls.
  *
- * QEMU translates the program's code block by block, and lets the plugin add calls to what it translates.  Each block gets a call
- * that records a fetch of the page (or pages) its code lies in, and each load and store a call that records the address. */
+ * QEMU translates the program's code block by block, and lets the plugin add calls to what it translates: they record a fetch of the
+ * page (or pages) that the block's code lies in, and the address of each load and store (emit.c).  System calls, threads and the end
+ * of the process are told by calls as well. */
 #include "qemu_plugin.h"
 #include "call.h"
+#include "emit.h"
 #include "guest.h"
 #include "lane.h"
 #include "space.h"
@@ -13,52 +15,8 @@
 
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
 
-enum { PAGE_BYTES = 4096, ACCESS_MAX = 16, INFO_STORE_SHIFT = 17 };
-
 static bool root;        /* the first program, in its first image: it says so */
 static bool image_known; /* the image has been recorded */
-
-/* ---- references ---- */
-
-/* The second page of an access that may lie in two. */
-static __attribute__((noinline, cold)) void put_crossing(struct ring_lane *lane, qemu_plugin_meminfo_t info, uint64_t va,
-                                                         uint64_t kind)
-{
-	if (va % PAGE_BYTES + (1u << qemu_plugin_mem_size_shift(info)) > PAGE_BYTES)
-		lane_put(lane, ref_make(vaddr(va / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES), kind).word);
-}
-
-static inline __attribute__((always_inline)) void put_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va,
-                                                             uint64_t kind)
-{
-	struct ring_lane *lane = lane_of(vcpu);
-	lane_put(lane, va << REF_KIND_BITS | kind);
-	if (__builtin_expect(va % PAGE_BYTES > PAGE_BYTES - ACCESS_MAX, 0))
-		put_crossing(lane, info, va, kind);
-}
-
-/* QEMU says in one bit of info whether an access is a store.  Which one is no part of the interface, so it is tried at the start. */
-static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	(void)userdata;
-	put_access(vcpu, info, va, info >> INFO_STORE_SHIFT & 1);
-}
-
-static void on_access_unknown(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	(void)userdata;
-	put_access(vcpu, info, va, qemu_plugin_mem_is_store(info) ? ACCESS_STORE : ACCESS_LOAD);
-}
-
-static bool info_store_bit_known(void)
-{
-	for (unsigned i = 0; i < 32; i++)
-		if (qemu_plugin_mem_is_store(1u << i) != (i == INFO_STORE_SHIFT))
-			return false;
-	return true;
-}
-
-static void on_block(unsigned vcpu, void *userdata) { lane_put(lane_of(vcpu), (uintptr_t)userdata); }
 
 /* ---- translation ---- */
 
@@ -74,22 +32,12 @@ static void image_record(const struct qemu_plugin_insn *insn)
 	lane_send(&r);
 }
 
-static qemu_plugin_vcpu_mem_cb_t access_callback;
-
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
-	size_t n = qemu_plugin_tb_n_insns(tb);
-	struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, n - 1);
-	uint64_t start = qemu_plugin_tb_vaddr(tb), end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last) - 1;
 	if (!image_known)
 		image_record(qemu_plugin_tb_get_insn(tb, 0));
-	for (uint64_t va = start; va <= end; va = va / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES)
-		qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS,
-		                                     (void *)ref_make(vaddr(va), ACCESS_FETCH).word);
-	for (size_t i = 0; i < n; i++)
-		qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), access_callback, QEMU_PLUGIN_CB_NO_REGS,
-		                                 QEMU_PLUGIN_MEM_RW, NULL);
+	emit_block(tb);
 }
 
 /* ---- threads, calls, the end ---- */
@@ -154,6 +102,7 @@ static bool setup_read(struct call_setup *setup, const qemu_info_t *info, int ar
 		.qemu_dir = argument(argc, argv, "qemu"), .plugin = argument(argc, argv, "self"),
 		.segment = argument(argc, argv, "segment"), .space = space ? strtoul(space, NULL, 10) : 0,
 		.seed = seed ? strtoull(seed, NULL, 10) : 0, .keep_random = argument(argc, argv, "random") != NULL,
+		.plain = argument(argc, argv, "plain") != NULL,
 	};
 	return setup->launch.qemu_dir && setup->launch.plugin && setup->launch.segment && space && seed;
 }
@@ -167,7 +116,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	}
 	if (!lane_attach(setup.launch.segment, setup.launch.space, &root))
 		return root; /* the first program must not run unseen; others had better run unseen than not at all */
-	access_callback = info_store_bit_known() ? on_access : on_access_unknown;
+	emit_init(setup.launch.plain || strcmp(setup.target, "x86_64") != 0);
 	if (call_init(&setup)) {
 		qemu_plugin_register_vcpu_syscall_cb(id, on_call);
 		qemu_plugin_register_vcpu_syscall_ret_cb(id, on_call_return);

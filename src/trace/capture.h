@@ -18,7 +18,8 @@ struct capture_options {
 	                       * then in PW_LIBEXECDIR */
 	bool take_signals;    /* while open: SIGINT and SIGQUIT are left to the program (a terminal sends them to it as well),
 	                       * SIGTERM and SIGHUP are passed on to it.  The previous dispositions come back at trace_close. */
-	bool keep_random;     /* leave address randomisation on */
+	bool keep_random;     /* leave address randomisation and the kernel's random numbers as they are */
+	bool plain;           /* for tests: record each access by itself, which is slower and must give the same stream */
 };
 
 /* How the first program ended, as the parent of a process sees it. */

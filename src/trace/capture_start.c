@@ -183,7 +183,7 @@ static enum pw_err start_with(struct start *s, const struct capture_options *opt
 	if (err)
 		return err;
 	s->launch = (struct launch){ .qemu_dir = s->qemu_dir, .plugin = s->plugin, .segment = segment, .seed = options->seed,
-	                             .keep_random = options->keep_random };
+	                             .keep_random = options->keep_random, .plain = options->plain };
 	if (launch_init(&s->line, &s->launch, &s->image, argv, environ) != 0)
 		return pw_fail(why, PW_NOMEM, "out of memory for starting %s", argv[0]);
 	err = child_start(s, options, ret, why);
