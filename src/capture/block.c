@@ -130,33 +130,30 @@ static struct block_call *call_add(struct plan *p, enum block_call_kind kind, ui
 	return c;
 }
 
-static void slice_init(struct plan *p, struct block_call *c)
+static void slice_init(struct block_call *c)
 {
 	memset(&c->slice, 0, sizeof(c->slice));
-	c->slice.origin = p->start << REF_KIND_BITS;
 	c->slice.save_slot = c->slice.other_slot = BLOCK_NO_SLOT;
 	c->slice.own_room = c->slice.other_room = BLOCK_PAGE; /* as long as there are no such words */
 }
 
-static bool fits(int64_t delta) { return delta > -(1 << 28) && delta < 1 << 28; }
-
 /* How a word follows from what a slice knows: as what, and by how much. */
-enum relation { REL_NO, REL_ORIGIN, REL_OWN, REL_OTHER };
+enum relation { REL_NO, REL_CONSTANT, REL_OWN, REL_OTHER };
 
 static enum relation word_relation(const struct plan *p, const struct block_slice *s, const struct word *w, int64_t *delta,
                                    uint8_t *slot)
 {
-	*delta = w->add - (int64_t)p->start;
+	*delta = w->add;
 	if (w->constant)
-		return fits(*delta) ? REL_ORIGIN : REL_NO;
+		return REL_CONSTANT;
 	*delta = w->add - p->own.add;
-	if (key_same(w->key, p->own.key) && fits(*delta))
+	if (key_same(w->key, p->own.key))
 		return REL_OWN;
 	for (uint32_t i = 0; i < p->n_leaders; i++) {
 		const struct leader *l = &p->leader[i];
 		*delta = w->add - l->add;
 		*slot = i;
-		if (key_same(w->key, l->key) && fits(*delta) && (s->other_slot == i || s->other_slot == BLOCK_NO_SLOT))
+		if (key_same(w->key, l->key) && (s->other_slot == i || s->other_slot == BLOCK_NO_SLOT))
 			return REL_OTHER;
 	}
 	return REL_NO;
@@ -166,8 +163,10 @@ static enum relation word_relation(const struct plan *p, const struct block_slic
 static void range_widen(int32_t *low, int16_t *room, bool first, int64_t delta, unsigned bytes)
 {
 	int64_t end = first ? delta + bytes : *low + BLOCK_PAGE - *room, begin = first || delta < *low ? delta : *low;
-	if (!first && *room < 0)
+	if ((!first && *room < 0) || delta != (int32_t)delta) {
+		*room = -1;
 		return;
+	}
 	if (delta + bytes > end)
 		end = delta + bytes;
 	*low = begin;
@@ -198,7 +197,7 @@ static bool slice_add(struct plan *p, struct block_call *c, const struct word *w
 		s->other_slot = slot;
 		p->block->call[p->leader[slot].call].slice.save_slot = slot;
 	}
-	s->add[s->n] = (int32_t)(delta * (1 << REF_KIND_BITS)) | w->kind;
+	s->add[s->n] = (uint64_t)delta << REF_KIND_BITS | w->kind;
 	s->own[s->n] = relation == REL_OWN ? -1 : 0;
 	s->other[s->n] = relation == REL_OTHER ? -1 : 0;
 	s->bytes[s->n] = w->constant ? 1 : w->bytes; /* a constant that reaches into another page is two words */
@@ -210,9 +209,8 @@ static bool slice_add(struct plan *p, struct block_call *c, const struct word *w
 static void slice_open(struct plan *p, uint32_t insn, const struct word *w, bool one_of_two)
 {
 	struct block_call *c = call_add(p, BLOCK_SLICE, insn);
-	slice_init(p, c);
+	slice_init(c);
 	c->one_of_two = one_of_two;
-	c->store = w->kind == ACCESS_STORE;
 	p->open = p->full ? NO_CALL : p->block->n_calls - 1;
 	p->own = (struct leader){ .key = w->key, .add = w->add, .call = p->open };
 }

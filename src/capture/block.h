@@ -9,21 +9,19 @@
 enum { BLOCK_WORDS = 8, BLOCK_SLOTS = 6, BLOCK_CALLS = 128, BLOCK_NO_SLOT = 255 };
 
 /* What one call records: words, in the order of the program.  Word i is
- *      add[i] + (own[i] ? the address of this access : other[i] ? the address kept in a slot : origin) << REF_KIND_BITS
- * with the kind in add.  The first half is all that the usual path reads: one line of the cache. */
+ *      add[i] + (own[i] ? the address of this access : other[i] ? the address kept in a slot : 0) << REF_KIND_BITS
+ * with the kind in add.  All that is read of a slice of at most four words, in the usual path, is one line of the cache. */
 struct block_slice {
-	uint64_t origin;            /* address of the block << REF_KIND_BITS */
-	int32_t add[BLOCK_WORDS];
 	int8_t own[BLOCK_WORDS];    /* -1 or 0: masks */
-	int32_t own_low;            /* lowest byte that words of the own address touch, counted from it */
-	int16_t own_room;           /* they lie in one page when that byte is at most here in its page; -1: never surely */
-	uint8_t n, save_slot;       /* the own address is kept in this slot */
 	int8_t other[BLOCK_WORDS];
-	int32_t other_low;
-	int16_t other_room;
-	uint8_t other_slot;
+	int32_t own_low, other_low; /* lowest byte that words of this address touch, counted from it */
+	int16_t own_room, other_room; /* they lie in one page when that byte is at most here in its page; -1: never surely */
+	uint8_t n;
+	uint8_t save_slot, other_slot; /* the own address is kept in a slot; the other one was */
+	uint64_t add[BLOCK_WORDS];
 	uint8_t bytes[BLOCK_WORDS]; /* how many each word touches: to find those that reach into another page */
 } __attribute__((aligned(64)));
+_Static_assert(offsetof(struct block_slice, add) == 32, "the first four words lie in the first line of the cache");
 
 enum block_call_kind {
 	BLOCK_EACH,   /* record each access of the instruction as it comes */
@@ -35,7 +33,6 @@ struct block_call {
 	enum block_call_kind kind;
 	uint32_t insn;
 	bool one_of_two;            /* SLICE: the instruction makes two accesses */
-	bool store;                 /* SLICE: the access that carries it is a store */
 	uint64_t word;              /* START */
 	struct block_slice slice;   /* SLICE */
 };

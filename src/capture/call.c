@@ -4,8 +4,9 @@
  * kernel copies whole ranges, and page by page is how it meets faults.  The rules are a table (calls.h) that is spread out by number
  * at the start, so that finding a call's rule is one step.
  *
- * getrandom is answered from the seed, because two runs must give the same stream, and programs order hash tables by it.  The
- * program's keys are then worth nothing: the manual page says so, and launch.keep_random turns it off. */
+ * getrandom (and a read of /dev/urandom) is answered from the seed, because two runs must give the same stream, and programs order
+ * their hash tables by it.  Keys that a program makes are then worth nothing: the manual page says so, and launch.keep_random
+ * turns it off. */
 #include "call.h"
 #include "calls.h"
 #include "follow.h"
@@ -13,6 +14,7 @@
 #include "lane.h"
 #include "space.h"
 #include <sched.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 enum touch_kind {
@@ -51,7 +53,7 @@ enum call_special {
 #define OUT_R(a)       { TOUCH_OUT_RET, a, 0, 0 }
 #define OUT_A(a, b)    { TOUCH_OUT_ARG, a, b, 0 }
 #define OUT_N(a, b, n) { TOUCH_OUT_N, a, b, n }
-#define OUT_RN(a, x86, generic) { TOUCH_OUT_RET_N, a, 0, x86 }
+#define OUT_RN(a, n, m) { TOUCH_OUT_RET_N, a, m, n }
 #define OUT_P(a, b)    { TOUCH_OUT_POINTED, a, b, 0 }
 #define VEC_OUT(a, b)  { TOUCH_VEC_OUT, a, b, 0 }
 #define MSG_OUT(a)     { TOUCH_MSG_OUT, a, 0, 0 }
@@ -81,6 +83,7 @@ static const uint8_t special_space[] = {
 };
 
 static struct call table[CALL_NUMBERS];
+static bool target_is_x86;
 static struct launch launch;
 static uint64_t last_arg[RING_LANES][6];
 static __thread unsigned this_vcpu;
@@ -108,6 +111,7 @@ bool call_init(const struct call_setup *setup)
 	bool x86 = strcmp(setup->target, "x86_64") == 0;
 	if (!x86 && strcmp(setup->target, "aarch64") != 0 && strcmp(setup->target, "riscv64") != 0)
 		return false;
+	target_is_x86 = x86;
 	launch = setup->launch;
 	random_state = launch.seed;
 	for (size_t i = 0; i < sizeof(call_list) / sizeof(call_list[0]); i++) {
@@ -205,7 +209,7 @@ static void touch_after(unsigned vcpu, const struct touch *t, const uint64_t arg
 	case TOUCH_OUT_RET: touch_range(vcpu, va, ret, ACCESS_STORE); break;
 	case TOUCH_OUT_ARG: touch_range(vcpu, va, arg[t->arg2], ACCESS_STORE); break;
 	case TOUCH_OUT_N: touch_range(vcpu, va, (uint32_t)arg[t->arg2] * (uint64_t)t->bytes, ACCESS_STORE); break;
-	case TOUCH_OUT_RET_N: touch_range(vcpu, va, ret * t->bytes, ACCESS_STORE); break;
+	case TOUCH_OUT_RET_N: touch_range(vcpu, va, ret * (target_is_x86 ? t->bytes : t->arg2), ACCESS_STORE); break;
 	case TOUCH_OUT_POINTED: touch_pointed(vcpu, va, arg[t->arg2]); break;
 	case TOUCH_VEC_OUT: touch_vector(vcpu, va, arg[t->arg2], ret, ACCESS_STORE); break;
 	case TOUCH_MSG_OUT: touch_message(vcpu, va, ret, ACCESS_STORE); break;
@@ -215,15 +219,31 @@ static void touch_after(unsigned vcpu, const struct touch *t, const uint64_t arg
 
 /* ---- calls that are more ---- */
 
+/* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
+static uint64_t random_word(void)
+{
+	uint64_t z = __atomic_add_fetch(&random_state, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
 static void random_fill(uint64_t va, uint64_t bytes)
 {
-	for (uint64_t done = 0; done < bytes; done += 8) {
-		uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
-		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-		z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-		z ^= z >> 31;
-		guest_write(va + done, &z, bytes - done < 8 ? bytes - done : 8);
+	uint64_t part[64];
+	for (uint64_t done = 0; done < bytes; done += sizeof(part)) {
+		uint64_t n = bytes - done < sizeof(part) ? bytes - done : sizeof(part);
+		for (unsigned i = 0; i < (n + 7) / 8; i++)
+			part[i] = random_word();
+		guest_write(va + done, part, n);
 	}
+}
+
+/* The kernel's random numbers, read as a file. */
+static bool is_random_file(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == 1 && (minor(st.st_rdev) == 8 || minor(st.st_rdev) == 9);
 }
 
 /* What a parent learns about a child that was killed, which cannot say it itself. */
@@ -274,6 +294,8 @@ static void special_after(unsigned vcpu, const struct call *c, const uint64_t ar
 		waited(vcpu, arg[1], ret);
 	else if (c->special == CALL_GETRANDOM && ret > 0 && !launch.keep_random)
 		random_fill(arg[0], ret);
+	else if (c->special == CALL_READ && ret > 0 && !launch.keep_random && is_random_file((int)arg[0]))
+		random_fill(arg[1], ret);
 }
 
 void call_before(unsigned vcpu, int64_t number, const uint64_t arg[6])

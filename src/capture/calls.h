@@ -7,6 +7,7 @@
  *      IN_A(a, b)    as many bytes as argument b says are read       OUT_R(a)    ... as the call returns are written
  *      OUT_A(a, b)   ... as argument b says are written
  *      IN_N(a, b, n) argument b counts elements of n bytes, read     OUT_N       ... written
+ *      OUT_RN(a, n, m)  as many elements as the call returns, of n bytes on x86-64, m elsewhere, are written
  *      OUT_P(a, b)   as many bytes as the 32-bit word at argument b says, after the call
  *      VEC_IN(a, b)  argument a is an array of b iovecs: read        VEC_OUT     ... written, as many bytes as the call returns
  *      MSG_IN(a)     argument a is a msghdr to send                  MSG_OUT     ... to receive into
@@ -14,6 +15,7 @@
  *
  * Arguments count from 0.  A null pointer is no touch.  Sizes are those of the kernel's structures on 64-bit Linux.  Calls that are
  * not here touch nothing, or so little and so seldom that it does not show. */
+#pragma once
 #define NO (-1)
 
 #define CALL_LIST(X) \
@@ -135,6 +137,7 @@
 
 /* Calls that are more than their touches: X(what, number on x86-64, number on aarch64 and riscv64). */
 #define CALL_SPECIAL_LIST(X) \
+	X(READ, 0, 63) \
 	X(MMAP, 9, 222) \
 	X(MPROTECT, 10, 226) \
 	X(MUNMAP, 11, 215) \

@@ -8,11 +8,14 @@
  *          one for "the chunk is full".
  *      2.  An access that does reach into another page gives a second reference, to the first byte there.
  *
- * Of a slice, the usual path reads one line of the cache (two when it uses a kept address). */
+ * Of a slice of four words, the usual path reads one line of the cache. */
 #include "emit.h"
 #include "lane.h"
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 enum { PAGE_BYTES = 4096, ACCESS_MAX = 16, INFO_STORE_SHIFT = 17, ARENA_BYTES = 1 << 20, SHAPES = 8 };
 
@@ -22,68 +25,74 @@ static const qemu_plugin_vcpu_mem_cb_t *slice_shapes;
 
 /* ---- one access ---- */
 
-/* The second page of an access that may lie in two. */
-static __attribute__((noinline, cold)) void put_crossing(struct ring_lane *lane, qemu_plugin_meminfo_t info, uint64_t va,
-                                                         uint64_t kind)
+/* May an access of at most 8 bytes at va reach into the next page? */
+static inline __attribute__((always_inline)) bool may_cross(uint64_t va)
 {
+	return __builtin_expect(va % PAGE_BYTES > PAGE_BYTES - ACCESS_MAX, 0);
+}
+
+/* What seldom follows an access: it touches a second page; the chunk is full. */
+static __attribute__((noinline, cold)) void put_rest(struct ring_lane *lane, qemu_plugin_meminfo_t info, uint64_t va,
+                                                     uint64_t kind)
+{
+	if (lane_is_full(lane->cursor))
+		lane_full(lane);
 	if (va % PAGE_BYTES + (1u << qemu_plugin_mem_size_shift(info)) > PAGE_BYTES)
 		lane_put(lane, ref_make(vaddr(va / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES), kind).word);
 }
 
-static inline __attribute__((always_inline)) void put_access(struct ring_lane *lane, qemu_plugin_meminfo_t info, uint64_t va,
-                                                             uint64_t kind)
+/* One reference, after a word that needs no address if before: the two commonest things a call records. */
+static inline __attribute__((always_inline)) void put_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va,
+                                                             uint64_t kind, const uint64_t *before, bool one_byte)
 {
-	lane_put(lane, va << REF_KIND_BITS | kind);
-	if (__builtin_expect(va % PAGE_BYTES > PAGE_BYTES - ACCESS_MAX, 0))
-		put_crossing(lane, info, va, kind);
+	struct ring_lane *lane = lane_of(vcpu);
+	ref_t *at = lane->cursor;
+	if (before)
+		(at++)->word = *before;
+	at->word = va << REF_KIND_BITS | kind;
+	lane_move(lane, at + 1);
+	if (lane_is_full(at + 1) || (!one_byte && may_cross(va)))
+		put_rest(lane, info, va, kind);
 }
 
-/* QEMU says in one bit of info whether an access is a store.  Which one is no part of the interface, so it is tried at the start. */
+/* QEMU says in one bit of info whether an access is a store.  Which one is no part of the interface: it is tried at the start. */
 static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
 {
 	(void)userdata;
-	put_access(lane_of(vcpu), info, va, info >> INFO_STORE_SHIFT & 1);
+	put_access(vcpu, info, va, info >> INFO_STORE_SHIFT & 1, NULL, false);
 }
 
 static void on_access_unknown(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
 {
 	(void)userdata;
-	put_access(lane_of(vcpu), info, va, qemu_plugin_mem_is_store(info) ? ACCESS_STORE : ACCESS_LOAD);
+	put_access(vcpu, info, va, qemu_plugin_mem_is_store(info) ? ACCESS_STORE : ACCESS_LOAD, NULL, false);
 }
 
-static void on_load(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	(void)userdata;
-	put_access(lane_of(vcpu), info, va, ACCESS_LOAD);
-}
+/* name, kind, is there a word before, is it one byte */
+#define ACCESS_SHAPES(X) \
+	X(on_load, ACCESS_LOAD, 0, 0) \
+	X(on_store, ACCESS_STORE, 0, 0) \
+	X(on_word_load, ACCESS_LOAD, 1, 0) \
+	X(on_word_store, ACCESS_STORE, 1, 0) \
+	X(on_load_byte, ACCESS_LOAD, 0, 1) \
+	X(on_store_byte, ACCESS_STORE, 0, 1) \
+	X(on_word_load_byte, ACCESS_LOAD, 1, 1) \
+	X(on_word_store_byte, ACCESS_STORE, 1, 1)
 
-static void on_store(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	(void)userdata;
-	put_access(lane_of(vcpu), info, va, ACCESS_STORE);
-}
+#define X(name, kind, has_word, one_byte) \
+	static void name(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata) \
+	{ \
+		uint64_t before = (uintptr_t)userdata; \
+		put_access(vcpu, info, va, kind, (has_word) ? &before : NULL, one_byte); \
+	}
+ACCESS_SHAPES(X)
+#undef X
 
-/* A word that needs no address, then an access: the commonest block there is. */
-static inline __attribute__((always_inline)) void put_pair(struct ring_lane *lane, uint64_t first, qemu_plugin_meminfo_t info,
-                                                           uint64_t va, uint64_t kind)
-{
-	ref_t *at = lane->cursor;
-	at[0].word = first;
-	at[1].word = va << REF_KIND_BITS | kind;
-	lane_advance(lane, at + 2);
-	if (__builtin_expect(va % PAGE_BYTES > PAGE_BYTES - ACCESS_MAX, 0))
-		put_crossing(lane, info, va, kind);
-}
-
-static void on_word_load(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	put_pair(lane_of(vcpu), (uintptr_t)userdata, info, va, ACCESS_LOAD);
-}
-
-static void on_word_store(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata)
-{
-	put_pair(lane_of(vcpu), (uintptr_t)userdata, info, va, ACCESS_STORE);
-}
+static const qemu_plugin_vcpu_mem_cb_t access_shapes[] = {
+#define X(name, kind, has_word, one_byte) name,
+	ACCESS_SHAPES(X)
+#undef X
+};
 
 static void on_start(unsigned vcpu, void *userdata) { lane_put(lane_of(vcpu), (uintptr_t)userdata); }
 
@@ -93,74 +102,86 @@ static void on_start(unsigned vcpu, void *userdata) { lane_put(lane_of(vcpu), (u
 static __attribute__((noinline, cold)) void put_slice_carefully(struct ring_lane *lane, const struct block_slice *s, uint64_t va)
 {
 	for (unsigned i = 0; i < s->n; i++) {
-		uint64_t base = s->own[i] ? va << REF_KIND_BITS : s->other[i] ? lane->saved[s->other_slot] : s->origin;
-		uint64_t word = base + (int64_t)s->add[i], at = word >> REF_KIND_BITS;
+		uint64_t base = s->own[i] ? va << REF_KIND_BITS : s->other[i] ? lane->saved[s->other_slot] : 0;
+		uint64_t word = base + s->add[i], at = word >> REF_KIND_BITS;
 		lane_put(lane, word);
 		if (at % PAGE_BYTES + s->bytes[i] > PAGE_BYTES)
 			lane_put(lane, ref_make(vaddr(at / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES), word & 3).word);
 	}
 }
 
-static inline __attribute__((always_inline)) bool may_cross(uint64_t va, int32_t low, int16_t room)
+static inline __attribute__((always_inline)) bool range_may_cross(uint64_t va, int32_t low, int16_t room)
 {
-	return (int32_t)(((uint32_t)va + (uint32_t)low) % PAGE_BYTES) > room;
+	return __builtin_expect((int32_t)(((uint32_t)va + (uint32_t)low) % PAGE_BYTES) > room, 0);
 }
 
-typedef int64_t four_words __attribute__((vector_size(32)));
-typedef int64_t four_words_anywhere __attribute__((vector_size(32), aligned(8)));
-typedef int32_t four_adds __attribute__((vector_size(16), aligned(4)));
-typedef int8_t four_masks __attribute__((vector_size(4), aligned(1)));
+/* Four words of a slice: for any CPU, and for those that widen and mask four at a time. */
+static inline __attribute__((always_inline)) void four_any(ref_t *at, const uint64_t *add, const int8_t *own, uint64_t va4,
+                                                           const int8_t *other, uint64_t kept)
+{
+	for (unsigned i = 0; i < 4; i++)
+		at[i].word = add[i] + (va4 & (uint64_t)(int64_t)own[i]) + (other ? kept & (uint64_t)(int64_t)other[i] : 0);
+}
 
-/* The words [first, first + 4) of a slice. */
-#define SLICE_FOUR(at, s, va4, first, use_other, kept) \
-	do { \
-		const int64_t origin = (int64_t)(s)->origin; \
-		four_words w = __builtin_convertvector(*(const four_adds *)&(s)->add[first], four_words) + origin; \
-		w += __builtin_convertvector(*(const four_masks *)&(s)->own[first], four_words) & ((int64_t)(va4) - origin); \
-		if (use_other) \
-			w += __builtin_convertvector(*(const four_masks *)&(s)->other[first], four_words) & ((int64_t)(kept) - origin); \
-		*(four_words_anywhere *)&(at)[first] = w; \
-	} while (0)
+#ifdef __x86_64__
+__attribute__((target("avx2"), always_inline)) static inline __m256i masked_avx2(const int8_t *mask, uint64_t word)
+{
+	int32_t four;
+	memcpy(&four, mask, sizeof(four));
+	return _mm256_and_si256(_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(four)), _mm256_set1_epi64x((int64_t)word));
+}
 
-#define SLICE_FUNCTION(name, how, eight, use_other, save) \
+__attribute__((target("avx2"), always_inline)) static inline void four_avx2(ref_t *at, const uint64_t *add, const int8_t *own,
+                                                                           uint64_t va4, const int8_t *other, uint64_t kept)
+{
+	__m256i w = _mm256_add_epi64(_mm256_load_si256((const __m256i *)add), masked_avx2(own, va4));
+	if (other)
+		w = _mm256_add_epi64(w, masked_avx2(other, kept));
+	_mm256_storeu_si256((__m256i *)at, w);
+}
+#endif
+
+#define SLICE_FUNCTION(name, how, four, eight, use_other, save) \
 	how static void name(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *userdata) \
 	{ \
-		(void)info; \
 		struct ring_lane *lane = lane_of(vcpu); \
 		const struct block_slice *s = userdata; \
 		uint64_t va4 = va << REF_KIND_BITS, kept = (use_other) ? lane->saved[s->other_slot] : 0; \
-		ref_t *at = lane->cursor; \
+		ref_t *at = lane->cursor, *next = at + s->n; \
+		(void)info; \
 		if (save) \
 			lane->saved[s->save_slot] = va4; \
-		if (__builtin_expect(may_cross(va, s->own_low, s->own_room) || \
-		                     ((use_other) && may_cross(kept >> REF_KIND_BITS, s->other_low, s->other_room)), 0)) { \
+		if (range_may_cross(va, s->own_low, s->own_room) || \
+		    ((use_other) && range_may_cross(kept >> REF_KIND_BITS, s->other_low, s->other_room))) { \
 			put_slice_carefully(lane, s, va); \
 			return; \
 		} \
-		SLICE_FOUR(at, s, va4, 0, use_other, kept); \
+		four(at, s->add, s->own, va4, (use_other) ? s->other : NULL, kept); \
 		if (eight) \
-			SLICE_FOUR(at, s, va4, 4, use_other, kept); \
-		lane_advance(lane, at + s->n); \
+			four(at + 4, s->add + 4, s->own + 4, va4, (use_other) ? s->other + 4 : NULL, kept); \
+		lane_move(lane, next); \
+		if (lane_is_full(next)) \
+			lane_full(lane); \
 	}
 
 /* All shapes, compiled for a kind of CPU. */
-#define SLICE_SHAPES(suffix, how) \
-	SLICE_FUNCTION(on_slice_4##suffix, how, 0, 0, 0) \
-	SLICE_FUNCTION(on_slice_8##suffix, how, 1, 0, 0) \
-	SLICE_FUNCTION(on_slice_4_other##suffix, how, 0, 1, 0) \
-	SLICE_FUNCTION(on_slice_8_other##suffix, how, 1, 1, 0) \
-	SLICE_FUNCTION(on_slice_4_save##suffix, how, 0, 0, 1) \
-	SLICE_FUNCTION(on_slice_8_save##suffix, how, 1, 0, 1) \
-	SLICE_FUNCTION(on_slice_4_other_save##suffix, how, 0, 1, 1) \
-	SLICE_FUNCTION(on_slice_8_other_save##suffix, how, 1, 1, 1) \
+#define SLICE_SHAPES(suffix, how, four) \
+	SLICE_FUNCTION(on_slice_4##suffix, how, four, 0, 0, 0) \
+	SLICE_FUNCTION(on_slice_8##suffix, how, four, 1, 0, 0) \
+	SLICE_FUNCTION(on_slice_4_other##suffix, how, four, 0, 1, 0) \
+	SLICE_FUNCTION(on_slice_8_other##suffix, how, four, 1, 1, 0) \
+	SLICE_FUNCTION(on_slice_4_save##suffix, how, four, 0, 0, 1) \
+	SLICE_FUNCTION(on_slice_8_save##suffix, how, four, 1, 0, 1) \
+	SLICE_FUNCTION(on_slice_4_other_save##suffix, how, four, 0, 1, 1) \
+	SLICE_FUNCTION(on_slice_8_other_save##suffix, how, four, 1, 1, 1) \
 	static const qemu_plugin_vcpu_mem_cb_t slice_shapes##suffix[SHAPES] = { \
 		on_slice_4##suffix, on_slice_8##suffix, on_slice_4_other##suffix, on_slice_8_other##suffix, \
 		on_slice_4_save##suffix, on_slice_8_save##suffix, on_slice_4_other_save##suffix, on_slice_8_other_save##suffix, \
 	};
 
-SLICE_SHAPES(_any, )
+SLICE_SHAPES(_any, , four_any)
 #ifdef __x86_64__
-SLICE_SHAPES(_avx2, __attribute__((target("avx2"))))
+SLICE_SHAPES(_avx2, __attribute__((target("avx2"))), four_avx2)
 #endif
 
 /* ---- translation ---- */
@@ -196,11 +217,9 @@ static bool emit_small(struct qemu_plugin_insn *insn, const struct block_call *c
 	if (s->n > 2 || c->one_of_two || s->save_slot != BLOCK_NO_SLOT || s->other_slot != BLOCK_NO_SLOT || !s->own[last] ||
 	    (s->n == 2 && s->own[0]))
 		return false;
-	void *word = (void *)(s->origin + (int64_t)s->add[0]);
-	if (s->n == 1)
-		register_access(insn, c->store ? on_store : on_load, QEMU_PLUGIN_MEM_RW, NULL);
-	else
-		register_access(insn, c->store ? on_word_store : on_word_load, QEMU_PLUGIN_MEM_RW, word);
+	unsigned shape = (unsigned)((s->add[last] & 3) == ACCESS_STORE) | (unsigned)(s->n == 2) << 1 |
+	                 (unsigned)(s->bytes[last] == 1) << 2;
+	register_access(insn, access_shapes[shape], QEMU_PLUGIN_MEM_RW, (void *)s->add[0]);
 	return true;
 }
 

@@ -85,10 +85,19 @@ static inline int image_head(const char *path, char *head, size_t size)
 	return n < 0 ? -err : (int)n;
 }
 
+static inline bool image_path_set(struct image *im, const char *path)
+{
+	size_t n = strlen(path);
+	if (n >= sizeof(im->path))
+		return false;
+	memcpy(im->path, path, n + 1);
+	return true;
+}
+
 /* A script takes the place of its interpreter's argument list: interpreter [argument] script, then the arguments after argv[0]. */
 static inline bool image_script_push(struct image *im, char *interpreter, const char *argument)
 {
-	strcpy(im->script[im->n_scripts], im->path);
+	memcpy(im->script[im->n_scripts], im->path, sizeof(im->path));
 	const char *add[3] = { interpreter, argument, im->script[im->n_scripts] };
 	unsigned n_old = im->n_prefix ? im->n_prefix - 1 : 0; /* the old argv[0] goes: the script's path says it */
 	const char *old[IMAGE_SCRIPTS * 2 + 1];
@@ -100,10 +109,7 @@ static inline bool image_script_push(struct image *im, char *interpreter, const 
 	memcpy(im->prefix + im->n_prefix, old, n_old * sizeof(old[0]));
 	im->n_prefix += n_old;
 	im->n_scripts++;
-	if (strlen(interpreter) >= sizeof(im->path))
-		return false;
-	strcpy(im->path, interpreter);
-	return true;
+	return image_path_set(im, interpreter);
 }
 
 /* => 0, or the errno execve would give; ENOEXEC also for ELF files of a machine that we do not know.  image->n_prefix is 0 when
@@ -111,9 +117,8 @@ static inline bool image_script_push(struct image *im, char *interpreter, const 
 static inline int image_resolve(struct image *im, const char *path)
 {
 	memset(im, 0, sizeof(*im));
-	if (strlen(path) >= sizeof(im->path))
+	if (!image_path_set(im, path))
 		return ENAMETOOLONG;
-	strcpy(im->path, path);
 	for (;;) {
 		char head[IMAGE_LINE] = { 0 };
 		int n = image_head(im->path, head, sizeof(head) - 1);

@@ -7,7 +7,8 @@
 
 extern struct ring_space lane_space __attribute__((visibility("hidden")));
 
-/* segment is a path under which the segment can be opened.  Turns the window to the space; what threads of an earlier image of the process left is handed over.
+/* Opens the segment by its path, and turns the window to the space; what threads of an earlier image of the process left in
+ * their chunks is handed over.
  * => *fresh: no image of this process has spoken before.
  * => false: nothing can be captured (the segment cannot be opened, or is another version's). */
 bool lane_attach(const char *segment, uint32_t space, bool *fresh);
@@ -47,19 +48,25 @@ void lane_fork_child(unsigned vcpu);
 /* In the parent, later: the fork that this thread announced last made the child pid, or failed (pid < 0). */
 void lane_fork_done(unsigned vcpu, int64_t pid);
 
-/* One reference.  The whole of what a load or a store costs: keep it so. */
-static inline __attribute__((always_inline)) void lane_advance(struct ring_lane *lane, ref_t *next)
+/* Is the chunk that next points into full? */
+static inline __attribute__((always_inline)) bool lane_is_full(const ref_t *next)
+{
+	return __builtin_expect(((uintptr_t)next & (RING_CHUNK_BYTES - 1)) >= RING_CHUNK_BYTES - RING_SLACK_WORDS * 8, 0);
+}
+
+/* Moves the cursor over words that have been written.  => the caller sees to a full chunk. */
+static inline __attribute__((always_inline)) void lane_move(struct ring_lane *lane, ref_t *next)
 {
 	__atomic_store_n(&lane->cursor, next, __ATOMIC_RELEASE);
-	if (__builtin_expect(((uintptr_t)next & (RING_CHUNK_BYTES - 1)) >= RING_CHUNK_BYTES - RING_SLACK_WORDS * 8, 0))
-		lane_full(lane);
 }
 
 static inline __attribute__((always_inline)) void lane_put(struct ring_lane *lane, uint64_t word)
 {
 	ref_t *at = lane->cursor;
 	at->word = word;
-	lane_advance(lane, at + 1);
+	lane_move(lane, at + 1);
+	if (lane_is_full(at + 1))
+		lane_full(lane);
 }
 
 static inline struct ring_lane *lane_of(unsigned vcpu) { return &lane_space.lane[vcpu]; }

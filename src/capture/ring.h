@@ -73,15 +73,15 @@ enum ring_space_state {
 	RING_SPACE_LEFT,    /* it said that it exits */
 };
 
-/* A process. */
+/* A process.  The lanes come first: their place is computed for every reference. */
 struct ring_space {
+	struct ring_lane lane[RING_LANES];
 	uint32_t state;
 	int32_t host_pid;
 	uint64_t base;      /* where the process has the chunks: cursor - base is an offset */
 	uint32_t n_lanes;   /* lanes beyond were never used */
 	uint32_t parent;    /* its space */
 	uint64_t unused[13];
-	struct ring_lane lane[RING_LANES];
 };
 _Static_assert(sizeof(struct ring_lane) == 64 && sizeof(struct ring_space) == RING_SPACE_BYTES, "lanes are lines");
 
@@ -92,7 +92,8 @@ struct ring_entry {
 	uint32_t n_refs, n_records;
 };
 
-/* Records are events (a FORK's other is the space of the child, a PROCESS's count its host pid), as 8-byte aligned structs one behind the other, and: */
+/* Records are events (of which FORK has the child's space in other, PROCESS its own host pid in count), as structs of a multiple
+ * of 8 bytes one behind the other, and: */
 enum ring_record_kind {
 	RING_RECORD_MARKS = TRACE_EVENT_KINDS, /* last of an entry: positions of other lanes, to be drained before its events */
 	RING_RECORD_UNBORN,                    /* the fork announced for the space other failed */

@@ -141,12 +141,12 @@ static const struct trace_ops capture_ops = { .format = "qemu", .next = capture_
 
 static char *words_join(char *const argv[])
 {
-	size_t bytes = 1;
-	for (unsigned i = 0; argv[i]; i++)
-		bytes += strlen(argv[i]) + 1;
-	char *text = mem_alloc(bytes), *p = text;
-	for (unsigned i = 0; text && argv[i]; i++)
-		p += sprintf(p, "%s%s", i ? " " : "", argv[i]);
+	char *text = mem_strdup(argv[0]);
+	for (unsigned i = 1; text && argv[i]; i++) {
+		char *longer = mem_printf("%s %s", text, argv[i]);
+		mem_free(text);
+		text = longer;
+	}
 	return text;
 }
 

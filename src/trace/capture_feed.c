@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FEED_NONE = UINT32_MAX, FEED_SPINS = 20000, FEED_NAP_NS = 4000000, FEED_SILENT = 250, FEED_TIDY = 32 };
+enum { FEED_NONE = UINT32_MAX, FEED_SPINS = 50, FEED_YIELDS = 1000, FEED_NAP_NS = 4000000, FEED_SILENT = 250, FEED_TIDY = 32 };
 
 /* What is known of a lane: which thread it is, and how much of its open chunk has been given already. */
 struct feed_lane {
@@ -163,7 +164,7 @@ static int zombie_status(pid_t pid)
 	text[n] = 0;
 	char *p = strrchr(text, ')'); /* the name before it may hold anything */
 	char *last = strrchr(text, ' ');
-	return p && last && p[1] == ' ' && p[2] == 'Z' ? atoi(last + 1) : -1;
+	return p && last && p[1] == ' ' && p[2] == 'Z' ? (int)strtol(last + 1, NULL, 10) : -1;
 }
 
 /* A child that was forked but has not spoken yet is known by what its parent wrote into its space.  => 0: not known. */
@@ -574,10 +575,12 @@ static bool feed_has_more(const struct feed *f)
 bool feed_wait(struct feed *f)
 {
 	const struct timespec nap = { .tv_nsec = FEED_NAP_NS };
-	for (unsigned spin = 0; spin < FEED_SPINS; spin++) {
+	for (unsigned spin = 0; spin < FEED_YIELDS * FEED_SPINS; spin++) {
 		if (feed_has_more(f))
 			return true;
 		__builtin_ia32_pause();
+		if (spin % FEED_SPINS == FEED_SPINS - 1)
+			sched_yield();
 	}
 	__atomic_store_n(&f->ring->asleep, 1, __ATOMIC_SEQ_CST);
 	if (!feed_has_more(f))
