@@ -36,17 +36,42 @@ static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum { RING_WAKE = 16 }; /* entries that are worth waking the consumer for */
 
+/* A process was killed while it held the lock: a chunk that was on its way into the queue belongs to nobody now. */
+static void ring_repair(void)
+{
+	static bool queued[RING_CHUNKS];
+	memset(queued, 0, sizeof(queued));
+	for (uint32_t i = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE); i != ring->tail; i++)
+		queued[ring->queue[i % RING_QUEUE].chunk % RING_CHUNKS] = true;
+	for (uint32_t c = 0; c < RING_CHUNKS; c++)
+		if (ring->owner[c] == RING_QUEUED && !queued[c])
+			ring->owner[c] = 0;
+}
+
 static void ring_lock(void)
 {
-	if (pthread_mutex_lock(&ring->lock) == EOWNERDEAD)
+	if (pthread_mutex_lock(&ring->lock) == EOWNERDEAD) {
+		ring_repair();
 		pthread_mutex_consistent(&ring->lock);
+	}
 }
 
 static void ring_unlock(void) { pthread_mutex_unlock(&ring->lock); }
 
+/* No such process may also mean that we are in a PID namespace of our own: then its sign of life decides. */
+static bool consumer_is_gone(void)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	if (kill(ring->consumer, 0) == 0 || errno != ESRCH)
+		return false;
+	uint32_t beat = __atomic_load_n(&ring->beat, __ATOMIC_RELAXED);
+	nanosleep(&second, NULL);
+	return beat == __atomic_load_n(&ring->beat, __ATOMIC_RELAXED);
+}
+
 void lane_look(void)
 {
-	if (!ring_off && (__atomic_load_n(&ring->closed, __ATOMIC_ACQUIRE) || (kill(ring->consumer, 0) < 0 && errno == ESRCH)))
+	if (!ring_off && (__atomic_load_n(&ring->closed, __ATOMIC_ACQUIRE) || consumer_is_gone()))
 		kill(getpid(), SIGKILL);
 }
 

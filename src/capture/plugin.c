@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
 
@@ -45,6 +46,10 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 static void on_thread_start(qemu_plugin_id_t id, unsigned vcpu)
 {
 	(void)id;
+	if (vcpu >= RING_LANES) {
+		fprintf(stderr, "pageworks: a program of more than %d threads at one time cannot be captured\n", RING_LANES);
+		_exit(125);
+	}
 	lane_open(vcpu);
 	if (!image_known)
 		return;

@@ -27,7 +27,8 @@
  *      1.  An open chunk belongs to one lane (owner); its words before the cursor never change.
  *      2.  The queue, the free chunks and the states of the spaces change only under the lock.
  *      3.  The lock is robust: a producer killed while it holds it leaves nothing half done that matters, because an entry counts
- *          only once tail has moved past it, and a chunk is free only if its owner says so.
+ *          only once tail has moved past it, and a chunk is free only if its owner says so.  (A chunk on its way into the queue
+ *          is given back by whoever takes the lock next.)
  *      4.  A killed process leaves its open chunks behind; the consumer takes what is before their cursors, then frees them.
  *      5.  A cursor is stored after the word before it (release), so that whoever reads a cursor may read all words before it.
  *
@@ -124,7 +125,7 @@ struct ring {
 	uint32_t magic;
 	int32_t consumer;           /* its pid: producers look whether it still lives */
 	uint32_t closed;            /* the consumer wants no more: producers end */
-	uint32_t reserved;
+	uint32_t beat;              /* the consumer counts on whenever it does anything: a sign of life */
 	pthread_mutex_t lock;       /* robust, process-shared: 2. */
 	_Alignas(64) uint32_t head; /* the consumer's next entry; counts on without end, as tail does */
 	uint32_t asleep;            /* futex: 1 while the consumer sleeps */

@@ -46,7 +46,8 @@ struct capture_process {
  *      PW_ACCESS       it is not executable, or its format is none we can run    (exit status 126)
  *      PW_UNSUPPORTED  QEMU, or the plugin, is not there: why names the package  (exit status 125)
  *      PW_CHILD, PW_IO, PW_NOMEM, PW_INVALID                                     (exit status 125)
- * => *ret is a trace as any other, closed by trace_close(), which ends the programs that still run (SIGKILL). */
+ * => *ret is a trace as any other, closed by trace_close(), which ends the programs that still run (SIGKILL).  They also end when
+ *    this process does, or the thread that called. */
 must_use enum pw_err capture_open(const struct capture_options *options, char *const argv[], struct trace **ret,
                                   struct pw_why *why);
 

@@ -461,6 +461,7 @@ static void entry_release(struct feed *f)
 	struct ring *r = f->ring;
 	if (f->entry.chunk < RING_CHUNKS)
 		__atomic_store_n(&r->owner[f->entry.chunk], 0, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&r->beat, 1, __ATOMIC_RELAXED);
 	uint32_t head = r->head + 1;
 	__atomic_store_n(&r->head, head, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&r->waiting, __ATOMIC_SEQ_CST) && r->tail - head <= RING_BACKLOG / 2)
@@ -575,6 +576,7 @@ static bool feed_has_more(const struct feed *f)
 bool feed_wait(struct feed *f)
 {
 	const struct timespec nap = { .tv_nsec = FEED_NAP_NS };
+	__atomic_fetch_add(&f->ring->beat, 1, __ATOMIC_RELAXED);
 	for (unsigned spin = 0; spin < FEED_YIELDS * FEED_SPINS; spin++) {
 		if (feed_has_more(f))
 			return true;
