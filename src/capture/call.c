@@ -278,6 +278,9 @@ static void special_before(unsigned vcpu, const struct call *c, const uint64_t a
 		follow_exec(vcpu, &launch, &(struct follow){ .at = (int)arg[0], .path = arg[1], .argv = arg[2], .envp = arg[3],
 		                                             .flags = (int)arg[4] });
 		break;
+	case CALL_KILL:
+	case CALL_TGKILL: lane_signal((int32_t)arg[0], arg[c->special == CALL_KILL ? 1 : 2] & 127); break;
+	case CALL_TKILL: lane_signal(getpid(), arg[1] & 127); break; /* most likely */
 	case CALL_EXIT:
 	case CALL_EXIT_GROUP:
 		exiting = true;

@@ -150,6 +150,9 @@
 	X(CLONE, 56, 220) \
 	X(FORK, 57, NO) \
 	X(VFORK, 58, NO) \
+	X(KILL, 62, 129) \
+	X(TKILL, 200, 130) \
+	X(TGKILL, 234, 131) \
 	X(EXECVE, 59, 221) \
 	X(EXECVEAT, 322, 281) \
 	X(EXIT, 60, 93) \

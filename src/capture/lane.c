@@ -410,3 +410,12 @@ void lane_fork_done(unsigned vcpu, int64_t pid)
 	lane_record(&r, RING_RECORD_UNBORN, NULL)->other = child_space;
 	lane_send(&r);
 }
+
+void lane_signal(int32_t host_pid, uint32_t signal)
+{
+	for (uint32_t i = 0; !ring_off && i < RING_SPACES; i++) {
+		struct ring_space *s = ring_space(ring, i);
+		if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == RING_SPACE_LIVE && s->host_pid == host_pid)
+			s->signal = signal;
+	}
+}

@@ -48,6 +48,9 @@ void lane_fork_child(unsigned vcpu);
 /* In the parent, later: the fork that this thread announced last made the child pid, or failed (pid < 0). */
 void lane_fork_done(unsigned vcpu, int64_t pid);
 
+/* This process sends a signal to another, or to itself. */
+void lane_signal(int32_t host_pid, uint32_t signal);
+
 /* Is the chunk that next points into full? */
 static inline __attribute__((always_inline)) bool lane_is_full(const ref_t *next)
 {

@@ -82,7 +82,8 @@ struct ring_space {
 	uint64_t base;      /* where the process has the chunks: cursor - base is an offset */
 	uint32_t n_lanes;   /* lanes beyond were never used */
 	uint32_t parent;    /* its space */
-	uint64_t unused[13];
+	uint32_t signal;    /* the last that a process under capture sent to this one: how it ended, if nobody can say better */
+	uint32_t unused[25];
 };
 _Static_assert(sizeof(struct ring_lane) == 64 && sizeof(struct ring_space) == RING_SPACE_BYTES, "lanes are lines");
 

@@ -13,7 +13,7 @@
  *      4.  A space is freed only when its process is dead and all entries that it sent have been worked off.
  *
  * How a process ended: it says so itself, unless a signal killed it.  Then its parent's wait says it, or, as long as nobody has
- * waited for it, /proc; of the first process we are the parent. */
+ * waited for it, /proc; or we believe in the last signal that was sent to it.  Of the first process we are the parent. */
 #include "capture_feed.h"
 #include "../base/mem.h"
 #include "../capture/ring.h"
@@ -219,7 +219,8 @@ static void space_free(struct feed *f, uint32_t process)
 			__atomic_store_n(&f->ring->owner[c], 0, __ATOMIC_RELEASE);
 	uint32_t n = s->n_lanes < RING_LANES ? s->n_lanes : RING_LANES;
 	memset(s->lane, 0, n * sizeof(s->lane[0]));
-	s->n_lanes = 0;
+	s->n_lanes = s->signal = 0;
+	s->host_pid = 0;
 	f->space_process[p->space] = FEED_NONE;
 	__atomic_store_n(&s->state, RING_SPACE_FREE, __ATOMIC_RELEASE);
 	p->space = FEED_NONE;
@@ -518,7 +519,8 @@ static enum feed_state finish_next(struct feed *f, struct trace_item *ret)
 	}
 	int status = f->extra[process].wait_status;
 	bool exited = status != -1 && WIFEXITED(status);
-	int signal = exited ? 0 : status != -1 ? WTERMSIG(status) : SIGKILL;
+	int sent = s->signal ? (int)s->signal : SIGKILL;
+	int signal = exited ? 0 : status != -1 ? WTERMSIG(status) : sent;
 	f->finishing = FEED_NONE;
 	end_process(f, process, exited ? WEXITSTATUS(status) : 0, signal);
 	give_event(process, 1, TRACE_EXIT, ret);
