@@ -410,15 +410,15 @@ static void record_copy(const struct ring_record *r, struct trace_event *e)
 /* => FEED_EMPTY: the record is no event for the reader. */
 static enum feed_state record_give(struct feed *f, uint32_t process, const struct ring_record *r, struct trace_item *ret)
 {
-	struct feed_lane *lane = lane_of(f, process, f->entry.lane);
-	if (!lane)
-		return FEED_NOMEM;
 	if (r->kind == RING_RECORD_WAITED)
 		return record_waited(f, process, r);
 	if (r->kind == RING_RECORD_UNBORN)
 		return record_unborn(f, r);
 	if (r->kind >= TRACE_EVENT_KINDS)
 		return FEED_EMPTY;
+	struct feed_lane *lane = lane_of(f, process, f->entry.lane);
+	if (!lane)
+		return FEED_NOMEM;
 	give_event(process, lane->tid, r->kind, ret);
 	record_copy(r, &ret->event);
 	switch (r->kind) {
