@@ -116,7 +116,7 @@ static inline uint64_t run_quick(const struct machine *m, struct cpu *c, const r
 	return i;
 }
 
-__attribute__((optimize("O3"))) static void count_kinds(struct machine *m, const ref_t *refs, uint64_t n)
+__attribute__((target_clones("avx2", "default"), optimize("O3"))) static void count_kinds(struct machine *m, const ref_t *refs, uint64_t n)
 {
 	uint64_t stores = 0, fetches = 0;
 	for (uint64_t i = 0; i < n; i++) {
