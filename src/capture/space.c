@@ -21,7 +21,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { SPACE_PAGE = 4096, SPACE_MAPS = 1024, SPACE_PHDRS = 64, SPACE_SHM = 64, SPACE_STACK_BYTES = 8 << 20 };
+enum { SPACE_PAGE = 4096, SPACE_MAPS = 1024, SPACE_PHDRS = 64, SPACE_SHM = 64, SPACE_STACK_BYTES = 8 << 20, SPACE_REST_BYTES = 64 << 20 };
+
+/* On 64-bit hosts QEMU and its libraries lie above, and what it maps for the program below. */
+#define SPACE_PROGRAM_END 0x500000000000ull
 
 static pthread_mutex_t space_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t brk_start, brk_now;
@@ -38,6 +41,31 @@ struct map_line {
 	uint64_t start, end, offset, inode, dev;
 	bool writable, none; /* none: may not be accessed */
 };
+
+/* What of the image has been recorded so far, so that the rest can be found. */
+static struct { uint64_t start, end; } known[2 * SPACE_PHDRS];
+static unsigned n_known;
+
+static void known_add(uint64_t start, uint64_t end)
+{
+	if (n_known < sizeof(known) / sizeof(known[0])) {
+		known[n_known].start = start;
+		known[n_known++].end = end;
+	}
+}
+
+/* The first byte at or after at, below end, that is known (or is not, if want is false). */
+static uint64_t known_next(uint64_t at, uint64_t end, bool want)
+{
+	for (; at < end; at += SPACE_PAGE) {
+		bool is_known = false;
+		for (unsigned i = 0; i < n_known; i++)
+			is_known |= at >= known[i].start && at < known[i].end;
+		if (is_known == want)
+			return at;
+	}
+	return end;
+}
 
 static unsigned maps_read(struct map_line *line, unsigned max)
 {
@@ -131,6 +159,7 @@ static void record_anonymous(struct lane_records *r, uint64_t start, uint64_t en
 	rec->length = end - start;
 	rec->prot = prot;
 	rec->flags = flags | TRACE_MAP_ANON;
+	known_add(start, end);
 }
 
 static void record_segment(struct lane_records *r, const struct elf_file *e, const Elf64_Phdr *p, uint64_t bias)
@@ -145,6 +174,7 @@ static void record_segment(struct lane_records *r, const struct elf_file *e, con
 		rec->offset = page_down(p->p_offset);
 		rec->file_id = file_identity(&e->st);
 		rec->file_bytes = e->st.st_size;
+		known_add(start, file_end);
 	} else {
 		file_end = start;
 	}
@@ -184,20 +214,36 @@ static void record_stack(struct lane_records *r, const struct map_line *line, un
 	}
 }
 
+/* QEMU keeps some tables of the processor in the program's memory, and reads them there when it delivers a signal. */
+static void record_rest(struct lane_records *r, const struct map_line *line, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct map_line *l = &line[i];
+		if (l->end >= SPACE_PROGRAM_END || !l->writable || l->inode || l->end - l->start > SPACE_REST_BYTES)
+			continue;
+		for (uint64_t at = known_next(l->start, l->end, false); at < l->end; at = known_next(at, l->end, false)) {
+			uint64_t end = known_next(at, l->end, true);
+			record_anonymous(r, at, end, TRACE_PROT_READ | TRACE_PROT_WRITE, 0, "[qemu]");
+		}
+	}
+}
+
 void space_image(struct lane_records *r, const char *path)
 {
 	static struct map_line line[SPACE_MAPS];
 	static struct elf_file program, interp;
 	unsigned n = maps_read(line, SPACE_MAPS);
-	bool known = elf_read(&program, path);
-	lane_record(r, TRACE_EXEC, known ? program.path : path);
+	bool elf = elf_read(&program, path);
+	lane_record(r, TRACE_EXEC, elf ? program.path : path);
 	brk_start = brk_now = 0;
-	if (!known)
+	n_known = 0;
+	if (!elf)
 		return;
 	record_elf(r, &program, line, n);
 	if (program.interp[0] && elf_read(&interp, program.interp))
 		record_elf(r, &interp, line, n);
 	record_stack(r, line, n);
+	record_rest(r, line, n);
 }
 
 /* ---- system calls ---- */
