@@ -4,9 +4,11 @@
  * unmap without pause.  It fails when an event comes too early or too late, a mapping is missed, or an address is wrong. */
 #include "../src/base/mem.h"
 #include "../src/trace/capture.h"
+#include "capture_maps.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +20,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-enum { PAGE = 4096, STORES = 1000, THREADS = 4, MAPPINGS = 512, EVENTS = 2048, PROCESSES = 16, OUTPUT = 65536 };
+enum { PAGE = 4096, STORES = 1000, THREADS = 4, EVENTS = 2048, PROCESSES = 16, OUTPUT = 65536 };
 
 static char folder[PATH_MAX], victim[PATH_MAX + 16], victim_static[PATH_MAX + 16], output_path[PATH_MAX + 16];
 static bool can_capture;
 
 /* ---- a recorded run ---- */
-
-struct mapping {
-	uint32_t pid;
-	uint64_t start, end;
-};
 
 struct seen {
 	uint32_t pid, tid;
@@ -42,8 +39,7 @@ struct run {
 	unsigned n_processes;
 	struct seen seen[EVENTS];
 	unsigned n_seen;
-	struct mapping mapping[MAPPINGS];
-	unsigned n_mappings;
+	struct mappings maps;
 	uint64_t n_stray;       /* references outside every mapping */
 	uint64_t stray;         /* the first of them */
 	uint64_t n_refs, hash;
@@ -52,72 +48,6 @@ struct run {
 	uint32_t watched_tid[4];
 	char output[OUTPUT];
 };
-
-static void mapping_add(struct run *r, uint32_t pid, uint64_t start, uint64_t bytes)
-{
-	if (bytes == 0)
-		return;
-	assert_true(r->n_mappings < MAPPINGS);
-	r->mapping[r->n_mappings++] = (struct mapping){ pid, start, start + bytes };
-}
-
-static void mapping_cut(struct run *r, uint32_t pid, uint64_t start, uint64_t bytes)
-{
-	uint64_t end = start + bytes;
-	for (unsigned i = 0; i < r->n_mappings; i++) {
-		struct mapping m = r->mapping[i];
-		if (m.pid != pid || m.end <= start || m.start >= end)
-			continue;
-		r->mapping[i--] = r->mapping[--r->n_mappings];
-		if (m.start < start)
-			mapping_add(r, pid, m.start, start - m.start);
-		if (m.end > end)
-			mapping_add(r, pid, end, m.end - end);
-	}
-}
-
-/* The heap that began there before goes. */
-static void heap_cut(struct run *r, uint32_t pid, uint64_t start)
-{
-	for (unsigned i = 0; i < r->n_mappings; i++) {
-		if (r->mapping[i].pid == pid && r->mapping[i].start == start) {
-			mapping_cut(r, pid, start, r->mapping[i].end - start);
-			return;
-		}
-	}
-}
-
-static void mappings_copy(struct run *r, uint32_t from, uint32_t to)
-{
-	unsigned n = r->n_mappings;
-	for (unsigned i = 0; i < n; i++)
-		if (r->mapping[i].pid == from)
-			mapping_add(r, to, r->mapping[i].start, r->mapping[i].end - r->mapping[i].start);
-}
-
-static void replay(struct run *r, uint32_t pid, const struct trace_event *e)
-{
-	switch (e->kind) {
-	case TRACE_EXEC:
-	case TRACE_EXIT: mapping_cut(r, pid, 0, UINT64_MAX); break;
-	case TRACE_MAP:
-		mapping_cut(r, pid, e->start.v, e->bytes);
-		mapping_add(r, pid, e->start.v, e->bytes);
-		break;
-	case TRACE_UNMAP: mapping_cut(r, pid, e->start.v, e->bytes); break;
-	case TRACE_REMAP:
-		mapping_cut(r, pid, e->start.v, e->bytes);
-		mapping_cut(r, pid, e->to.v, e->to_bytes);
-		mapping_add(r, pid, e->to.v, e->to_bytes);
-		break;
-	case TRACE_BRK:
-		heap_cut(r, pid, e->start.v);
-		mapping_add(r, pid, e->start.v, (e->bytes + PAGE - 1) / PAGE * PAGE);
-		break;
-	case TRACE_FORK: mappings_copy(r, pid, e->other); break;
-	default: break;
-	}
-}
 
 static void see_event(struct run *r, const struct trace_item *item)
 {
@@ -128,7 +58,7 @@ static void see_event(struct run *r, const struct trace_item *item)
 	s->event = item->event;
 	snprintf(s->name, sizeof(s->name), "%s", item->event.name);
 	s->event.name = s->name;
-	replay(r, item->pid, &item->event);
+	mappings_replay(&r->maps, item->pid, &item->event);
 }
 
 static void see_ref(struct run *r, const struct trace_item *item, ref_t ref)
@@ -139,11 +69,11 @@ static void see_ref(struct run *r, const struct trace_item *item, ref_t ref)
 		r->watched[page][ref_kind(ref)]++;
 		r->watched_tid[page] = item->tid;
 	}
-	if (last < r->n_mappings && r->mapping[last].pid == item->pid && va - r->mapping[last].start < r->mapping[last].end -
-	    r->mapping[last].start)
+	if (last < r->maps.n && r->maps.mapping[last].pid == item->pid && va - r->maps.mapping[last].start < r->maps.mapping[last].end -
+	    r->maps.mapping[last].start)
 		return;
-	for (last = 0; last < r->n_mappings; last++)
-		if (r->mapping[last].pid == item->pid && va >= r->mapping[last].start && va < r->mapping[last].end)
+	for (last = 0; last < r->maps.n; last++)
+		if (r->maps.mapping[last].pid == item->pid && va >= r->maps.mapping[last].start && va < r->maps.mapping[last].end)
 			return;
 	if (r->n_stray++ == 0)
 		r->stray = va;
@@ -672,13 +602,25 @@ static void test_missing_plugin(void **state)
 
 /* ---- setting up ---- */
 
-static bool compile(const char *flags, const char *to)
+/* Runs a program to its end, silently. */
+static bool finished_well(char *const argv[])
 {
-	char source[PATH_MAX], command[3 * PATH_MAX];
-	if (!realpath("test/capture/victim.c", source))
-		return false;
-	snprintf(command, sizeof(command), "cc -O1 -w -D_GNU_SOURCE %s -o '%s' '%s' -pthread 2>/dev/null", flags, to, source);
-	return system(command) == 0;
+	posix_spawn_file_actions_t quiet;
+	pid_t pid;
+	int status = -1;
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ) == 0)
+		waitpid(pid, &status, 0);
+	posix_spawn_file_actions_destroy(&quiet);
+	return status == 0;
+}
+
+static bool compile(char *flag, char *to)
+{
+	char *const command[] = { "cc", "-O1", "-w", "-D_GNU_SOURCE", "-pthread", "-o", to, "test/capture/victim.c", flag, NULL };
+	return finished_well(command);
 }
 
 static int set_up(void **state)
@@ -691,7 +633,7 @@ static int set_up(void **state)
 	snprintf(victim, sizeof(victim), "%s/victim", folder);
 	snprintf(victim_static, sizeof(victim_static), "%s/victim_static", folder);
 	snprintf(output_path, sizeof(output_path), "%s/output", folder);
-	bool qemu = system("command -v qemu-x86_64 >/dev/null 2>&1") == 0, compiler = compile("", victim);
+	bool qemu = finished_well((char *const[]){ "qemu-x86_64", "--version", NULL }), compiler = compile(NULL, victim);
 	can_capture = qemu && compiler;
 	if (can_capture)
 		compile("-static", victim_static);
@@ -703,9 +645,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	char command[PATH_MAX + 32];
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
+	return finished_well((char *const[]){ "rm", "-rf", folder, NULL }) ? 0 : -1;
 }
 
 int main(void)

@@ -151,7 +151,8 @@ static void mutate_number(struct input *in, struct rng *r, size_t at)
 static void mutate_text(struct input *in, struct rng *r, size_t at)
 {
 	static const char *const words[] = { "\n", "\r\n", " ", "\t", ",", ":", "=", "-1", "0x", "99999999999999999999",
-		"18446744073709551615", "ffffffffffffffff", "%s%n", "#", "\"", "nan", "1e999", "R", "W", "L ", " S ", "==", "\xff\xfe", "\xc3\x28" };
+		"18446744073709551615", "ffffffffffffffff", "%s%n", "#", "\"", "nan", "1e999", "R", "W", "L ", " S ",
+		"==", "\xff\xfe", "\xc3\x28" };
 	const char *w = words[rng_below(r, sizeof words / sizeof *words)];
 	input_insert(in, at, (const uint8_t *)w, strlen(w));
 }
