@@ -5,6 +5,11 @@ _pageworks_options()
 	"$1" "$2" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z-]+' | tr -d ' ,' | sort -u
 }
 
+_pageworks_verbs()
+{
+	"$1" --help 2>/dev/null | awk '/^$/ { part++ } part == 1 && $1 == "pageworks" { print $2 }'
+}
+
 _pageworks_names()
 {
 	"$1" run "$2" help 2>/dev/null | awk '/^[a-z0-9]/ { print $1 }'
@@ -16,7 +21,7 @@ _pageworks()
 	local i
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		COMPREPLY=($(compgen -W 'run record diff --help --version' -- "$word"))
+		COMPREPLY=($(compgen -W "$(_pageworks_verbs "$command") --help --version" -- "$word"))
 		return
 	fi
 	for ((i = 2; i < COMP_CWORD; i++)); do
