@@ -1,0 +1,280 @@
+/* emulator.c - talks to qemu-system through its debugger's door.
+ *
+ * Problem: the tables must be walked by code that is not ours, from memory that we wrote, without writing an operating system
+ * that boots far enough to turn paging on.
+ * Idea: machine type "none" has a CPU and memory and nothing else, so physical address 0 is byte 0 of the image, with no hole for
+ * video and no firmware in the way.  The CPU never runs.  The debugger's protocol (a packet is $text#checksum) writes the control
+ * registers, and carries monitor commands as qRcmd.
+ *
+ * Rejected: a boot stub that enables paging.  Its first instruction after that would be fetched through the very tables that are
+ * being tested, which do not map it.
+ * Source: the QEMU manual, "GDB usage" and "QEMU Monitor"; the GDB manual, appendix "Remote Protocol". */
+#include "emulator.h"
+#include "../src/base/mem.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { REPLY_MAX = 1 << 22, MAPPINGS_MAX = 1 << 16 };
+
+/* Numbers of registers in QEMU's description of each CPU. */
+enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PRIV = 65, RISCV_SATP = 66 + 0x180 };
+
+struct model {
+	const char *format, *program, *cpu;
+	struct {
+		int number;
+		uint64_t value;
+	} set[5];             /* ended by number 0 */
+	int root_register;
+	unsigned root_shift;  /* the register holds root >> shift, with or_in */
+	uint64_t or_in;
+};
+
+static const struct model models[] = {
+	{ "x86-64", "qemu-system-x86_64", "qemu64,+nx,+pdpe1gb,apic-id=0,-apic",
+	  { { X86_CR4, 0x20 }, { X86_CR0, 0x80000011 }, { X86_EFER, 0xd00 } }, X86_CR3, 0, 0 },
+	{ "x86-32", "qemu-system-x86_64", "qemu64,apic-id=0,-apic", { { X86_CR4, 0x10 }, { X86_CR0, 0x80000011 } }, X86_CR3, 0, 0 },
+	{ "sv39", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 8ull << 60 },
+	{ "sv48", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 9ull << 60 },
+};
+
+struct emulator {
+	const struct model *model;
+	pid_t pid;
+	int fd;
+	char in[4096];
+	size_t in_at, in_n;
+	char *reply;      /* the last packet, or the text of the last monitor command */
+	size_t reply_n;
+	struct emulator_mapping *list;
+};
+
+static __attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+static int byte_get(struct emulator *e)
+{
+	if (e->in_at == e->in_n) {
+		ssize_t n = read(e->fd, e->in, sizeof e->in);
+		if (n <= 0)
+			give_up("%s does not answer", e->model->program);
+		e->in_at = 0;
+		e->in_n = (size_t)n;
+	}
+	return (unsigned char)e->in[e->in_at++];
+}
+
+/* Appends the next packet to the reply.  It is not acknowledged: the next command says as much, and while QEMU writes a long
+ * answer it reads nothing, so that acknowledgements would fill the pipe and both would wait for ever. */
+static void packet_get(struct emulator *e)
+{
+	while (byte_get(e) != '$')
+		;
+	for (int c; (c = byte_get(e)) != '#';) {
+		if (e->reply_n + 1 == REPLY_MAX)
+			give_up("%s: the answer is too long", e->model->program);
+		e->reply[e->reply_n++] = (char)c;
+	}
+	e->reply[e->reply_n] = 0;
+	byte_get(e);
+	byte_get(e);
+}
+
+static const char *ask(struct emulator *e, const char *text)
+{
+	unsigned sum = 0;
+	for (const char *c = text; *c; c++)
+		sum += (unsigned char)*c;
+	if (dprintf(e->fd, "$%s#%02x", text, sum & 255) < 0)
+		give_up("%s went away", e->model->program);
+	e->reply_n = 0;
+	packet_get(e);
+	return e->reply;
+}
+
+static void register_set(struct emulator *e, int number, uint64_t value)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text, "P%x=", (unsigned)number);
+	for (int i = 0; i < 8; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)(value >> 8 * i & 255));
+	const char *answer = ask(e, text);
+	if (strcmp(answer, "OK") != 0)
+		give_up("%s refuses to set register %d: '%s'", e->model->program, number, answer);
+}
+
+static unsigned hex_digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+}
+
+/* A monitor command: its text comes as packets "O" and hexadecimal digits, and "OK" at the end. */
+static const char *monitor(struct emulator *e, const char *command)
+{
+	char text[200];
+	int n = snprintf(text, sizeof text, "qRcmd,");
+	for (const char *c = command; *c; c++)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)*c);
+	size_t done = 0, from = 0;
+	ask(e, text);
+	while (strcmp(e->reply + from, "OK") != 0) {
+		if (e->reply[from] != 'O')
+			give_up("%s refuses '%s': '%s'", e->model->program, command, e->reply + from);
+		for (size_t i = from + 1; i + 1 < e->reply_n; i += 2)
+			e->reply[done++] = (char)(hex_digit(e->reply[i]) << 4 | hex_digit(e->reply[i + 1]));
+		from = e->reply_n = done;
+		packet_get(e);
+	}
+	e->reply[done] = 0;
+	return e->reply;
+}
+
+static const struct model *model_find(const char *format)
+{
+	for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+		if (strcmp(models[i].format, format) == 0)
+			return &models[i];
+	}
+	give_up("no emulator walks %s", format);
+}
+
+static bool installed(const char *program)
+{
+	const char *path = getenv("PATH");
+	while (path && *path) {
+		char file[4096];
+		int n = (int)strcspn(path, ":");
+		snprintf(file, sizeof file, "%.*s/%s", n, path, program);
+		if (access(file, X_OK) == 0)
+			return true;
+		path += n + (path[n] == ':');
+	}
+	return false;
+}
+
+static pid_t launch(const struct model *m, const char *image, uint64_t bytes, int fd)
+{
+	char memory[5000], size[40], door[60];
+	snprintf(memory, sizeof memory, "memory-backend-file,id=ram,size=%llu,mem-path=%s,share=off", (unsigned long long)bytes, image);
+	snprintf(size, sizeof size, "%lluB", (unsigned long long)bytes);
+	snprintf(door, sizeof door, "socket,id=door,fd=%d", fd);
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that gives up leaves no emulator behind */
+		execlp(m->program, m->program, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-cpu", m->cpu, "-bios", "none",
+		       "-object", memory, "-machine", "none,memory-backend=ram", "-m", size, "-chardev", door, "-gdb", "chardev:door",
+		       (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+struct emulator *emulator_start(const char *format, uint64_t root, const char *image, uint64_t bytes)
+{
+	const struct model *m = model_find(format);
+	struct emulator *e = mem_zalloc(1, sizeof *e);
+	struct timeval patience = { .tv_sec = 60 };
+	int pair[2];
+	if (!installed(m->program)) {
+		mem_free(e);
+		return NULL;
+	}
+	if (!e || !(e->reply = mem_alloc(REPLY_MAX)) || !(e->list = mem_zalloc(MAPPINGS_MAX, sizeof *e->list)) ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		give_up("no memory or no sockets");
+	e->model = m;
+	e->fd = pair[0];
+	setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	e->pid = launch(m, image, bytes, pair[1]);
+	close(pair[1]);
+	/* Registers beyond the basic ones can be reached once their description has been read. */
+	ask(e, "qXfer:features:read:target.xml:0,ffb");
+	register_set(e, m->root_register, root >> m->root_shift | m->or_in);
+	for (int i = 0; m->set[i].number; i++)
+		register_set(e, m->set[i].number, m->set[i].value);
+	return e;
+}
+
+void emulator_stop(struct emulator *e)
+{
+	if (!e)
+		return;
+	close(e->fd);
+	kill(e->pid, SIGKILL);
+	waitpid(e->pid, NULL, 0);
+	mem_free(e->reply);
+	mem_free(e->list);
+	mem_free(e);
+}
+
+bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret)
+{
+	char command[60];
+	unsigned long long pa;
+	snprintf(command, sizeof command, "gva2gpa 0x%llx", (unsigned long long)va);
+	const char *answer = monitor(e, command);
+	if (sscanf(answer, "gpa: %llx", &pa) == 1) {
+		*ret = pa;
+		return true;
+	}
+	if (strncmp(answer, "Unmapped", 8) != 0)
+		give_up("gva2gpa answers '%s'", answer);
+	return false;
+}
+
+/* "VA: PA XGPDACTUW", a dash where a bit is clear; X means that execution is forbidden. */
+static bool line_tlb(const char *line, bool wide, struct emulator_mapping *ret)
+{
+	unsigned long long va, pa;
+	char bits[10];
+	if (sscanf(line, "%llx: %llx %9s", &va, &pa, bits) != 3)
+		return false;
+	*ret = (struct emulator_mapping){ .va = va, .pa = pa, .read = true, .exec = bits[0] == '-', .global = bits[1] != '-',
+		.huge = bits[2] != '-', .dirty = bits[3] != '-', .accessed = bits[4] != '-', .user = bits[7] != '-',
+		.write = bits[8] != '-', .bytes = 4096 };
+	if (!wide)
+		ret->va &= UINT32_MAX;
+	return true;
+}
+
+/* "VA PA SIZE rwxugad". */
+static bool line_mem(const char *line, struct emulator_mapping *ret)
+{
+	unsigned long long va, pa, bytes;
+	char bits[10];
+	if (sscanf(line, "%llx %llx %llx %9s", &va, &pa, &bytes, bits) != 4)
+		return false;
+	*ret = (struct emulator_mapping){ .va = va, .pa = pa, .bytes = bytes, .read = bits[0] != '-', .write = bits[1] != '-',
+		.exec = bits[2] != '-', .user = bits[3] != '-', .global = bits[4] != '-', .accessed = bits[5] != '-',
+		.dirty = bits[6] != '-' };
+	return true;
+}
+
+unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret)
+{
+	bool riscv = e->model->root_register == RISCV_SATP;
+	unsigned n = 0;
+	for (const char *line = monitor(e, riscv ? "info mem" : "info tlb"); line && *line && n < MAPPINGS_MAX;) {
+		if (riscv ? line_mem(line, &e->list[n]) : line_tlb(line, strcmp(e->model->format, "x86-64") == 0, &e->list[n]))
+			n++;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	*ret = e->list;
+	return n;
+}

@@ -1,0 +1,28 @@
+/* emulator.h - somebody else's MMU: qemu-system, stopped before its first instruction, with an image as its memory.
+ *
+ * Nothing ever runs in it.  The test writes page tables into the image, the root into the CPU's register, and asks the monitor
+ * what the CPU would make of an address. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct emulator;
+
+/* One mapping as the monitor lists it (a range, for the riscv listing merges neighbours). */
+struct emulator_mapping {
+	uint64_t va, pa, bytes;
+	bool read, write, exec, user, global, accessed, dirty;
+	bool huge;  /* x86: a leaf above level 0 */
+};
+
+/* Starts the emulator that walks tables of the named format ("x86-64", "x86-32", "sv39", "sv48") with the root at physical address
+ * root, and the file image (of the given size) as all of its memory.
+ * => NULL when that emulator is not installed. */
+struct emulator *emulator_start(const char *format, uint64_t root, const char *image, uint64_t bytes);
+void emulator_stop(struct emulator *e);
+
+/* gva2gpa: the physical address.  => false: the address does not translate. */
+bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret);
+
+/* info tlb, info mem: everything that is mapped.  => *ret lives until the next call; returns how many. */
+unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret);
