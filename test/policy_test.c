@@ -50,7 +50,7 @@ static void driver_open(struct driver *d, const struct policy_ops *ops, uint32_t
 	d->env = (struct policy_env){
 		.ctx = d, .test_clear_ref = driver_bit, .may_evict = driver_may, .next_use = driver_next, .seed = seed,
 	};
-	d->self = calloc(1, ops->bytes(n_slots)); /* exactly as much as it asked for: a sanitizer sees one byte more */
+	d->self = calloc(1, ops->bytes(n_slots, &d->env.params)); /* exactly as much as it asked for: a sanitizer sees one byte more */
 	assert_non_null(d->self);
 	ops->init(d->self, n_slots, &d->env);
 }

@@ -80,6 +80,7 @@ struct kernel_config {
 	unsigned page_shift;
 	enum personality personality;
 	const struct policy_ops *policy;
+	struct policy_params policy_params; /* zeros: the defaults */
 	unsigned va_bits;             /* user addresses are below 2^va_bits: bounds what the kernel chooses; 0: 47 */
 	bool file_cache_cold;         /* linux: no file page is in memory at the start (otherwise a page of a file never seen before
 	                               * counts as cached, as on a computer where the program ran a moment ago) */

@@ -73,8 +73,9 @@ enum pw_err reclaim_init(struct kernel *k)
 		.may_evict = env_may_evict,
 		.next_use = env_next_use,
 		.seed = k->config.seed,
+		.params = policy_params_of(policy, &k->config.policy_params),
 	};
-	k->policy_bytes = policy->bytes(k->frames.n_slots);
+	k->policy_bytes = policy->bytes(k->frames.n_slots, &k->policy_env.params);
 	k->policy = mem_reserve(k->policy_bytes);
 	if (!k->policy)
 		return PW_NOMEM;

@@ -14,6 +14,7 @@
  * Books differ on three choices; these are made here: the bit is set when a page is loaded and when it is referenced, and the
  * hand stays behind the frame it replaced rather than going back to the start.
  * Source: F. J. Corbato, "A paging experiment with the Multics system", MIT Project MAC (1968). */
+#include "drive.h"
 #include "ring.h"
 
 struct clock {
@@ -23,8 +24,9 @@ struct clock {
 	struct ring_link link[];
 };
 
-static size_t clock_bytes(uint32_t n_slots)
+static size_t clock_bytes(uint32_t n_slots, const struct policy_params *p)
 {
+	(void)p;
 	return sizeof(struct clock) + ring_bytes(n_slots);
 }
 
@@ -54,7 +56,7 @@ static void clock_leave(void *self, uint32_t slot)
 /* Is this the one?  A page that may not go keeps its bit: it has not had its chance. */
 static bool clock_chooses(struct clock *c, uint32_t slot)
 {
-	return policy_may_evict(c->env, slot) && !c->env->test_clear_ref(c->env->ctx, slot);
+	return policy_may_evict(c->env, slot) && !policy_was_used(c->env, slot);
 }
 
 static uint32_t clock_victim(void *self)
@@ -83,15 +85,19 @@ static const char *clock_flaw(const void *self)
 	return ring_flaw(&c->ring);
 }
 
+POLICY_DRIVE_DECLARE(clock)
 const struct policy_ops policy_clock = {
 	.name = "clock",
 	.paper = "F. J. Corbato, 1968",
 	.variant = "the bit is set on load and on each reference; the hand stays behind the frame it replaced",
 	.sees = POLICY_SEES_BITS,
+	.arrival_counts = true,
 	.bytes = clock_bytes,
 	.init = clock_init,
 	.enter = clock_enter,
 	.victim = clock_victim,
 	.leave = clock_leave,
 	.flaw = clock_flaw,
+	.drive = clock_drive,
 };
+POLICY_DRIVE(clock)

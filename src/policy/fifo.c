@@ -6,6 +6,7 @@
  *
  * 1. The ring is in order of arrival; the oldest that may go is the victim.
  * Source: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal 5 (1966). */
+#include "drive.h"
 #include "ring.h"
 
 struct fifo {
@@ -14,8 +15,9 @@ struct fifo {
 	struct ring_link link[];
 };
 
-static size_t fifo_bytes(uint32_t n_slots)
+static size_t fifo_bytes(uint32_t n_slots, const struct policy_params *p)
 {
+	(void)p;
 	return sizeof(struct fifo) + ring_bytes(n_slots);
 }
 
@@ -48,6 +50,7 @@ static const char *fifo_flaw(const void *self)
 	return ring_flaw(&((const struct fifo *)self)->ring);
 }
 
+POLICY_DRIVE_DECLARE(fifo)
 const struct policy_ops policy_fifo = {
 	.name = "fifo",
 	.paper = "L. A. Belady, 1966",
@@ -59,4 +62,6 @@ const struct policy_ops policy_fifo = {
 	.victim = fifo_victim,
 	.leave = fifo_leave,
 	.flaw = fifo_flaw,
+	.drive = fifo_drive,
 };
+POLICY_DRIVE(fifo)

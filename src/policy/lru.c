@@ -8,6 +8,7 @@
  * 1. The ring is in order of last use as far as told: arrival counts as a use.  The first that may go is the victim.
  * Source: R. L. Mattson, J. Gecsei, D. R. Slutz, I. L. Traiger, "Evaluation techniques for storage hierarchies", IBM Systems
  * Journal 9 (1970). */
+#include "drive.h"
 #include "ring.h"
 
 struct lru {
@@ -16,8 +17,9 @@ struct lru {
 	struct ring_link link[];
 };
 
-static size_t lru_bytes(uint32_t n_slots)
+static size_t lru_bytes(uint32_t n_slots, const struct policy_params *p)
 {
+	(void)p;
 	return sizeof(struct lru) + ring_bytes(n_slots);
 }
 
@@ -57,6 +59,7 @@ static const char *lru_flaw(const void *self)
 	return ring_flaw(&((const struct lru *)self)->ring);
 }
 
+POLICY_DRIVE_DECLARE(lru)
 const struct policy_ops policy_lru = {
 	.name = "lru",
 	.paper = "R. L. Mattson, J. Gecsei, D. R. Slutz and I. L. Traiger, 1970",
@@ -69,4 +72,6 @@ const struct policy_ops policy_lru = {
 	.victim = lru_victim,
 	.leave = lru_leave,
 	.flaw = lru_flaw,
+	.drive = lru_drive,
 };
+POLICY_DRIVE(lru)

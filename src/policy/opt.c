@@ -11,6 +11,7 @@
  *    but it decides which written pages are written back, so it must be fixed.
  * Source: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal 5 (1966);
  * optimality: R. L. Mattson and others, IBM Systems Journal 9 (1970). */
+#include "drive.h"
 #include "ring.h"
 
 struct opt_entry {
@@ -23,8 +24,9 @@ struct opt {
 	struct opt_entry at[];
 };
 
-static size_t opt_bytes(uint32_t n_slots)
+static size_t opt_bytes(uint32_t n_slots, const struct policy_params *p)
 {
+	(void)p;
 	return sizeof(struct opt) + n_slots * sizeof(struct opt_entry);
 }
 
@@ -87,14 +89,14 @@ static void opt_enter(void *self, uint32_t slot, uint64_t key)
 {
 	struct opt *o = self;
 	o->at[slot].key = key;
-	o->at[slot].next = o->env->next_use(o->env->ctx, key);
+	o->at[slot].next = policy_next_use(o->env, key);
 	opt_sift_up(o, o->count++, slot);
 }
 
 static void opt_touch(void *self, uint32_t slot)
 {
 	struct opt *o = self;
-	o->at[slot].next = o->env->next_use(o->env->ctx, o->at[slot].key);
+	o->at[slot].next = policy_next_use(o->env, o->at[slot].key);
 	opt_restore(o, o->at[slot].place - 1, slot);
 }
 
@@ -139,6 +141,7 @@ static const char *opt_flaw(const void *self)
 	return NULL;
 }
 
+POLICY_DRIVE_DECLARE(opt)
 const struct policy_ops policy_opt = {
 	.name = "opt",
 	.paper = "L. A. Belady, 1966",
@@ -152,4 +155,6 @@ const struct policy_ops policy_opt = {
 	.victim = opt_victim,
 	.leave = opt_leave,
 	.flaw = opt_flaw,
+	.drive = opt_drive,
 };
+POLICY_DRIVE(opt)

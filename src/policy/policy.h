@@ -7,47 +7,79 @@
  * How much a policy sees of the references is part of its definition, because no hardware shows everything:
  *
  *   NOTHING   fifo, random: only arrivals and departures
- *   BITS      clock and its kin: asks env->test_clear_ref(slot), "was it referenced since I last asked?"
- *   RECENCY   lru, opt: before each victim(), the driver calls touch() once for every slot referenced since the last time,
- *             ordered by last reference.  For an order by recency that is as good as seeing every reference, and far cheaper.
- *   EVERY     touch() for every single reference (counting policies)
- */
+ *   BITS      clock and its kin: asks policy_was_used(env, slot), "was it referenced since I last asked?"
+ *   RECENCY   lru, arc: the driver calls touch() once for every slot referenced since the last time, ordered by last reference.
+ *             For a policy whose state depends only on that order it is as good as seeing every reference, and far cheaper.
+ *   EVERY     touch() for every single reference, also for the second of two in a row to one page (counting policies)
+ *
+ * A fault on a page goes:   touch()* -> miss(key) -> victim() until there is room -> enter(slot, key) -> wake()*
+ * Before miss, victim and wake the driver has told of every reference so far.  enter() stands for the reference that brought the
+ * page in: that one is not reported again, as a bit or as a touch, when it is restarted. */
 #pragma once
+#include "../base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define POLICY_SLOT_NONE UINT32_MAX
-#define POLICY_NEVER     UINT64_MAX /* next_use: not used again */
+#define POLICY_NEVER     UINT64_MAX /* next_use: not used again; due: need not be woken */
+#define POLICY_PARAMS    4
+#define POLICY_SPEC_MAX  96
 
 enum policy_sees { POLICY_SEES_NOTHING, POLICY_SEES_BITS, POLICY_SEES_RECENCY, POLICY_SEES_EVERY };
+
+/* A number a person may choose: "2q:in=25%,out=50%".  COUNT: an integer; SHARE: a part of something, "1%" or "0.01". */
+enum policy_param_kind { POLICY_COUNT, POLICY_SHARE };
+struct policy_param {
+	const char *key;
+	enum policy_param_kind kind;
+	double initial, least, most;
+	const char *text;     /* one line of help */
+};
+struct policy_params {
+	bool given;                  /* false: the defaults are meant, so zeros are a good initial value */
+	double value[POLICY_PARAMS]; /* in the order of the policy's list */
+};
 
 /* Supplied by the driver; functions a policy does not need may be NULL. */
 struct policy_env {
 	void *ctx;
 	bool (*test_clear_ref)(void *ctx, uint32_t slot); /* sampled reference bit: read and clear */
+	uint8_t *ref;                                     /* or, where the driver keeps exact bits: a byte for each slot */
 	bool (*may_evict)(void *ctx, uint32_t slot);      /* false: busy or wired.  NULL: every slot may go */
-	uint64_t (*next_use)(void *ctx, uint64_t key);    /* when the key is referenced next, or POLICY_NEVER */
+	bool (*modified)(void *ctx, uint32_t slot);       /* would it have to be written back? */
+	uint64_t (*next_use)(void *ctx, uint64_t key);    /* the time of the key's next reference after now, or POLICY_NEVER */
+	const uint64_t *next;                             /* or, where the driver knows it for the page it tells of: that time */
+	uint64_t now;         /* virtual time: references made, the one that is being told of (touch) or has missed included */
 	uint64_t seed;
+	struct policy_params params;
 };
 
+struct drive;
 struct policy_ops {
 	const char *name;
 	const char *paper;    /* where it is from: author, year */
 	const char *variant;  /* the choices that books differ on, in words */
 	enum policy_sees sees;
+	bool arrival_counts;  /* BITS: the reference that brings a page in sets its bit */
 	bool wants_future;    /* needs env->next_use, so a trace that can be read twice */
-	size_t (*bytes)(uint32_t n_slots);                                              /* of self; the driver allocates, zeroed */
+	bool variable;        /* the number of resident pages is the policy's own: frames are only an upper bound */
+	const struct policy_param *param; /* at most POLICY_PARAMS, ended by one without key; NULL: none */
+	size_t (*bytes)(uint32_t n_slots, const struct policy_params *p);               /* of self; the driver allocates, zeroed */
 	void (*init)(void *self, uint32_t n_slots, const struct policy_env *env);       /* env is kept, not copied */
+	void (*miss)(void *self, uint64_t key);                                         /* key is about to enter; NULL: no matter */
 	void (*enter)(void *self, uint32_t slot, uint64_t key);                         /* a page comes in */
 	void (*touch)(void *self, uint32_t slot);                                       /* see above; NULL unless RECENCY or EVERY */
 	uint32_t (*victim)(void *self);                                                 /* POLICY_SLOT_NONE: nothing may go */
 	void (*leave)(void *self, uint32_t slot);                                       /* the owner freed it: not an eviction */
 	void (*forget)(void *self, uint64_t key);                                       /* the identity died; NULL: no ghosts kept */
+	uint64_t (*due)(const void *self);      /* the virtual time at which it wants to be woken; NULL: never */
+	uint32_t (*wake)(void *self);           /* then, and after each enter, until it gives up no more: a slot, or NONE */
 	const char *(*flaw)(const void *self);                                          /* NULL or the broken invariant */
+	void (*drive)(struct drive *d, const uint32_t *refs, const uint64_t *next, uint64_t n); /* drive.h; NULL: not yet */
 };
 
-/* name.  Adding a policy is one line here and one file. */
+/* The identifier of each.  Adding a policy is one line here and one file. */
 #define POLICY_LIST(X) \
 	X(fifo)        \
 	X(lru)         \
@@ -55,7 +87,8 @@ struct policy_ops {
 	X(random)      \
 	X(opt)
 
-#define X(name) extern const struct policy_ops policy_##name;
+/* Hidden, so that the compiler may look into the constants also where code is position independent. */
+#define X(id) extern const struct policy_ops policy_##id __attribute__((visibility("hidden")));
 POLICY_LIST(X)
 #undef X
 
@@ -63,3 +96,31 @@ POLICY_LIST(X)
 const struct policy_ops *policy_find(const char *name);
 /* The i-th of the list, NULL past its end. */
 const struct policy_ops *policy_at(unsigned i);
+/* These, or the defaults if none are given. */
+struct policy_params policy_params_of(const struct policy_ops *p, const struct policy_params *params);
+/* "lru", "ws:tau=10000", "2q:in=25%,out=50%".  => PW_NOTFOUND: no policy has this name; PW_INVALID with why */
+must_use enum pw_err policy_parse(const char *spec, const struct policy_ops **ret, struct policy_params *ret_params, struct pw_why *why);
+/* The name with those parameters that are not the defaults, as policy_parse reads it: into buf, returned. */
+char *policy_text(char *buf, size_t size, const struct policy_ops *p, const struct policy_params *params);
+
+/* Was the slot referenced since this was last asked? */
+static inline bool policy_was_used(const struct policy_env *env, uint32_t slot)
+{
+	if (!env->ref)
+		return env->test_clear_ref(env->ctx, slot);
+	bool was = env->ref[slot];
+	env->ref[slot] = 0;
+	return was;
+}
+
+/* Whether the driver lets this slot go. */
+static inline bool policy_may_evict(const struct policy_env *env, uint32_t slot)
+{
+	return !env->may_evict || env->may_evict(env->ctx, slot);
+}
+
+/* When is the page of this key, of which the policy is being told, referenced next? */
+static inline uint64_t policy_next_use(const struct policy_env *env, uint64_t key)
+{
+	return env->next ? *env->next : env->next_use(env->ctx, key);
+}

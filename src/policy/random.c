@@ -8,6 +8,7 @@
  * 2. One seed gives one sequence of victims.
  * Source: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal 5 (1966). */
 #include "../base/rng.h"
+#include "drive.h"
 #include "ring.h"
 
 struct random_entry {
@@ -20,8 +21,9 @@ struct random_policy {
 	struct random_entry at[];
 };
 
-static size_t random_bytes(uint32_t n_slots)
+static size_t random_bytes(uint32_t n_slots, const struct policy_params *p)
 {
+	(void)p;
 	return sizeof(struct random_policy) + n_slots * sizeof(struct random_entry);
 }
 
@@ -77,6 +79,7 @@ static const char *random_flaw(const void *self)
 	return NULL;
 }
 
+POLICY_DRIVE_DECLARE(random)
 const struct policy_ops policy_random = {
 	.name = "random",
 	.paper = "L. A. Belady, 1966",
@@ -88,4 +91,6 @@ const struct policy_ops policy_random = {
 	.victim = random_victim,
 	.leave = random_leave,
 	.flaw = random_flaw,
+	.drive = random_drive,
 };
+POLICY_DRIVE(random)

@@ -61,12 +61,6 @@ static inline const char *ring_flaw(const struct ring *r)
 	return n == r->count ? NULL : "policy: fewer slots in the ring than were entered";
 }
 
-/* Whether the driver lets this slot go. */
-static inline bool policy_may_evict(const struct policy_env *env, uint32_t slot)
-{
-	return !env->may_evict || env->may_evict(env->ctx, slot);
-}
-
 /* The first slot in ring order that may go, removed; POLICY_SLOT_NONE when none may. */
 static inline uint32_t ring_take_first(struct ring *r, const struct policy_env *env)
 {

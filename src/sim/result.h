@@ -25,6 +25,7 @@ struct result_machine {
 	uint64_t ram_bytes;        /* --ram, or 0: no limit was asked for */
 	uint64_t physical_frames;  /* what the machine was built with */
 	const struct policy_ops *policy;
+	char policy_spec[POLICY_SPEC_MAX]; /* its name, and the parameters that were chosen */
 	enum refbits refbits;
 	enum personality personality;
 	bool cold_files;

@@ -98,7 +98,7 @@ static void json_machine(struct jsonw *j, const struct result *r)
 		jsonw_u64(j, "ram_bytes", m->ram_bytes);
 	jsonw_u64(j, "physical_bytes", m->physical_frames << m->format.page_shift);
 	json_cpu(j, m);
-	jsonw_string(j, "policy", m->policy->name);
+	jsonw_string(j, "policy", m->policy_spec);
 	jsonw_string(j, "refbits", m->refbits == REFBITS_EXACT ? "exact" : "hardware");
 	jsonw_string(j, "personality", personalities[m->personality]);
 	jsonw_string(j, "files", m->cold_files ? "cold" : "cached");
@@ -144,7 +144,7 @@ static void json_reclaim(struct jsonw *j, const struct result *r)
 {
 	const struct kernel_counts *k = &r->kernel;
 	jsonw_object(j, "reclaim");
-	jsonw_string(j, "policy", r->machine.policy->name);
+	jsonw_string(j, "policy", r->machine.policy_spec);
 	jsonw_u64(j, "evicted", k->evicted);
 	jsonw_u64(j, "written_back", k->written_back);
 	jsonw_u64(j, "refaults", k->refaults);

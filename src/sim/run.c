@@ -119,7 +119,8 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 	struct kernel_config kc = {
 		.pmap = r->pmap, .memory = machine_physmem(r->machine), .n_frames = r->physical_frames,
 		.page_frames = r->opt.page_frames, .page_shift = r->opt.format.page_shift, .personality = r->opt.personality,
-		.policy = r->opt.policy, .swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
+		.policy = r->opt.policy, .policy_params = r->opt.policy_params,
+		.swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
 		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
 	};

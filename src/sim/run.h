@@ -22,6 +22,7 @@ struct run_options {
 	uint64_t page_frames;      /* this many frames for programs' pages; 0: not limited so */
 	uint64_t ram_bytes;        /* all of physical memory; 0: not limited so.  At most one of the two is set */
 	const struct policy_ops *policy;
+	struct policy_params policy_params;
 	enum refbits refbits;
 	enum personality personality;
 	bool cold_files;           /* linux: file pages begin on disk, not in memory */

@@ -166,6 +166,7 @@ static void gather_machine(const struct run *r, struct result *ret)
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
 		.warmup = r->opt.warmup, .tau = r->opt.tau,
 	};
+	policy_text(ret->machine.policy_spec, sizeof ret->machine.policy_spec, r->opt.policy, &r->opt.policy_params);
 	ret->seed = r->opt.seed;
 }
 

@@ -184,9 +184,14 @@ static enum pw_err resolve_policy(const struct machine_words *w, struct run_opti
 	static const char *const refbits[] = { "exact", "hardware" };
 	if (w->policy) {
 		struct names l = names_policies();
-		o->policy = policy_find(w->policy);
-		if (!o->policy)
-			return words_unknown(why, "--policy", w->policy, l.name, l.n);
+		char name[POLICY_SPEC_MAX];
+		struct pw_why inner = { "" };
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(w->policy, ":"), w->policy);
+		enum pw_err err = policy_parse(w->policy, &o->policy, &o->policy_params, &inner);
+		if (err == PW_NOTFOUND)
+			return words_unknown(why, "--policy", name, l.name, l.n);
+		if (err != PW_OK)
+			return pw_fail(why, err, "--policy %s", inner.text);
 	}
 	for (unsigned i = 0; w->refbits && i < 2; i++)
 		if (strcmp(w->refbits, refbits[i]) == 0) {
