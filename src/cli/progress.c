@@ -55,6 +55,20 @@ void progress_show(struct progress *p, uint64_t count, double fraction)
 	progress_draw(p, count, fraction);
 }
 
+void progress_say(struct progress *p, const char *text)
+{
+	struct timespec now;
+	if (!p->on)
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (p->shown && seconds_between(&p->last, &now) < 0.2)
+		return;
+	p->last = now;
+	p->shown = true;
+	fprintf(stderr, "\r\033[K%s", text);
+	fflush(stderr);
+}
+
 void progress_end(struct progress *p)
 {
 	if (p->shown)

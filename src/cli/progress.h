@@ -15,6 +15,8 @@ struct progress {
 void progress_begin(struct progress *p, bool on);
 /* Cheap to call often: looks at the clock and redraws at most five times a second.  fraction: of the whole, negative: unknown. */
 void progress_show(struct progress *p, uint64_t count, double fraction);
+/* Likewise, with words of the caller's. */
+void progress_say(struct progress *p, const char *text);
 /* Clears the line. */
 void progress_end(struct progress *p);
 /* Seconds since the beginning, by the host's clock. */

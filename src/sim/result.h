@@ -152,6 +152,9 @@ double result_ns(const struct result *r, uint64_t cycles);
 /* Writes the versioned object (DESIGN: the result object).  => PW_IO when it could not be written. */
 must_use enum pw_err result_write_json(const struct result *r, FILE *out);
 
+/* Its member "machine" alone, as {"machine": {...}} on one line: equal machines give equal texts. */
+must_use enum pw_err result_write_machine(const struct result *r, FILE *out);
+
 /* What a mapping is called in the kernel: a file's path and what it holds ("/lib/libc.so.6 text"), so that the parts of a file stay
  * apart; anything else as it is.  => into buf, returned. */
 const char *result_mapping_label(const char *raw, unsigned prot, char *buf, size_t size);

@@ -109,6 +109,17 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	jsonw_end(j);
 }
 
+enum pw_err result_write_machine(const struct result *r, FILE *out)
+{
+	struct jsonw j;
+	jsonw_init(&j, out);
+	j.compact = true;
+	jsonw_object(&j, NULL);
+	json_machine(&j, r);
+	jsonw_end(&j);
+	return jsonw_finish(&j);
+}
+
 static void json_input(struct jsonw *j, const struct result *r)
 {
 	jsonw_object(j, "input");

@@ -49,6 +49,9 @@ void run_destroy(struct run *r);
 
 enum run_state { RUN_GOING, RUN_ENDED, RUN_FAILED };
 
+/* The machine and the seed as they will stand in the result, known before anything has run: fills those two members. */
+void run_describe(const struct run *r, struct result *ret);
+
 /* Runs some more: one item of the trace, at most.  => FAILED: pageworks itself cannot go on, run_error explains. */
 enum run_state run_step(struct run *r);
 enum pw_err run_error(const struct run *r, struct pw_why *why);

@@ -156,7 +156,7 @@ static enum pw_err gather_lists(struct run *r, struct result *ret)
 	return g.err == PW_OK ? gather_processes(r, ret) : g.err;
 }
 
-static void gather_machine(const struct run *r, struct result *ret)
+void run_describe(const struct run *r, struct result *ret)
 {
 	ret->machine = (struct result_machine){
 		.format = r->opt.format, .cpu = r->opt.cpu, .cpu_name = r->opt.cpu_name,
@@ -278,7 +278,7 @@ enum pw_err run_result(struct run *r, struct result *ret, struct pw_why *why)
 		result_fini(ret);
 		return pw_fail(why, err, "out of memory for the result");
 	}
-	gather_machine(r, ret);
+	run_describe(r, ret);
 	gather_counts(r, ret);
 	gather_times(ret);
 	if (r->base.taken) {
