@@ -191,3 +191,30 @@ char *stream_text(struct trace *t)
 	stream_free(&s);
 	return text;
 }
+
+void stream_sweep(const char *name, enum inject_site site, enum pw_err expected)
+{
+	struct trace *t = open_or_fail(name);
+	struct stream whole = stream_read(t);
+	trace_close(t);
+	for (uint64_t k = 1; ; k++) {
+		struct pw_why why = { "" };
+		inject_arm(site, k, INJECT_ONCE);
+		enum pw_err err = trace_open(name, &t, &why);
+		struct stream s = { 0 };
+		if (!err) {
+			s = stream_read(t);
+			err = trace_error(t, &why);
+			trace_close(t);
+		}
+		bool reached = inject_count(site) >= k;
+		inject_disarm();
+		if (err != (reached ? expected : PW_OK) || (err && (!*why.text || strchr(why.text, '\n'))) ||
+		    (!err && stream_differs(&s, &whole)))
+			fail_msg("%s, failure %lu of site %d: %s: %s", name, k, (int)site, pw_err_text(err), why.text);
+		stream_free(&s);
+		if (!reached)
+			break;
+	}
+	stream_free(&whole);
+}

@@ -2,6 +2,7 @@
  *
  * Failures end the test through cmocka; tests that use temp_file() have temp_begin and temp_end as their group's fixtures. */
 #pragma once
+#include "../src/base/inject.h"
 #include "../src/base/rng.h"
 #include "../src/trace/trace.h"
 #include <setjmp.h>
@@ -43,3 +44,5 @@ void stream_free(struct stream *s);
 bool stream_differs(const struct stream *a, const struct stream *b);
 /* "1.1 L 1000" a line: pid, tid, kind, address. */
 char *stream_text(struct trace *t);
+/* Opens and reads with the k-th operation of a site failing, for every k: an error or the whole stream, nothing between, no leak. */
+void stream_sweep(const char *name, enum inject_site site, enum pw_err expected);

@@ -441,50 +441,23 @@ static void pipes_read_once(void **state)
 	}
 }
 
-/* Opens and reads with the k-th operation of a site failing: an error or the whole stream, nothing between, and no leak. */
-static void sweep(const char *name, enum inject_site site, enum pw_err expected)
-{
-	struct trace *t = open_or_fail(name);
-	struct stream whole = stream_read(t);
-	trace_close(t);
-	for (uint64_t k = 1; ; k++) {
-		struct pw_why why = { "" };
-		inject_arm(site, k, INJECT_ONCE);
-		enum pw_err err = trace_open(name, &t, &why);
-		struct stream s = { 0 };
-		if (!err) {
-			s = stream_read(t);
-			err = trace_error(t, &why);
-			trace_close(t);
-		}
-		bool reached = inject_count(site) >= k;
-		inject_disarm();
-		if (err != (reached ? expected : PW_OK) || (err && !*why.text) || (!err && stream_differs(&s, &whole)))
-			fail_msg("%s, failure %lu of site %d: %s: %s", name, k, (int)site, pw_err_text(err), why.text);
-		stream_free(&s);
-		if (!reached)
-			break;
-	}
-	stream_free(&whole);
-}
-
 static void failures_are_reported(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < GOLDEN; i++) {
-		sweep(golden[i].path, INJECT_ALLOC, PW_NOMEM);
-		sweep(golden[i].path, INJECT_FILE_READ, PW_IO);
+		stream_sweep(golden[i].path, INJECT_ALLOC, PW_NOMEM);
+		stream_sweep(golden[i].path, INJECT_FILE_READ, PW_IO);
 		for (enum pack how = PACK_GZIP; how <= PACK_ZSTD; how++) {
 			size_t n, packed_n;
 			uint8_t *bytes = file_read(golden[i].path, &n), *packed = bytes_pack(how, bytes, n, &packed_n);
 			char *path = temp_file(packed, packed_n);
-			sweep(path, INJECT_ALLOC, PW_NOMEM);
-			sweep(path, INJECT_FILE_READ, PW_IO);
+			stream_sweep(path, INJECT_ALLOC, PW_NOMEM);
+			stream_sweep(path, INJECT_FILE_READ, PW_IO);
 			free(bytes), free(packed), free(path);
 		}
 	}
 	for (unsigned i = 0; i < SPECS; i++)
-		sweep(specs[i], INJECT_ALLOC, PW_NOMEM);
+		stream_sweep(specs[i], INJECT_ALLOC, PW_NOMEM);
 }
 
 int main(void)

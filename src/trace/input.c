@@ -240,6 +240,16 @@ const char *input_name(const struct input *in)
 	return in->name;
 }
 
+const char *input_packing(const struct input *in)
+{
+	return unpack_name(in->unpack.kind);
+}
+
+uint64_t input_file_bytes(const struct input *in)
+{
+	return in->file_bytes;
+}
+
 uint64_t input_offset(const struct input *in)
 {
 	return in->offset;

@@ -27,6 +27,8 @@ must_use enum pw_err input_rewind(struct input *in, struct pw_why *why); /* PW_U
 /* Goes to an offset of a plain file.  => PW_UNSUPPORTED for pipes and packed files, and nothing has changed. */
 must_use enum pw_err input_seek(struct input *in, uint64_t offset, struct pw_why *why);
 const char *input_name(const struct input *in);    /* "standard input" for "-"; lives as long as the input */
+const char *input_packing(const struct input *in); /* "plain", "gzip", "xz" or "zstd" */
+uint64_t input_file_bytes(const struct input *in); /* of the file as it lies there, from where we got it; 0: unknown */
 uint64_t input_offset(const struct input *in);     /* unpacked bytes skipped so far */
 double input_progress(const struct input *in);     /* 0..1 of the file read; negative when its size is unknown */
 /* The last n bytes of the file, when it is a plain one in which one can seek; otherwise false. */

@@ -43,10 +43,11 @@ const char *lines_reject(struct lines *l, const char *p, const char *end)
 {
 	const char *next = line_next(p);
 	l->line++;
-	enum line_is is = line_is_blank(p) ? LINE_NOISE : l->reader->line(p);
+	enum line_is is = line_is_blank(p) ? LINE_NOISE : l->reader->line ? l->reader->line(p) : LINE_ALIEN;
 	if (is == LINE_NOISE)
 		return next;
-	const struct reader *other = l->last_line ? NULL : reader_of_line(p, l->reader);
+	/* A format that is known by its first line may have lines that look like anything. */
+	const struct reader *other = l->last_line || l->reader->begins ? NULL : reader_of_line(p, l->reader);
 	if (other) {
 		char where[200], what[60];
 		l->trace.error = pw_fail(&l->trace.why, PW_FORMAT, "%s: '%s' is a record of a %s trace, among those of a %s trace; "
@@ -82,6 +83,9 @@ static bool lines_at_end(struct lines *l, const uint8_t *p, size_t n)
 	}
 	if (n)
 		eat_tail(l, p, n);
+	else if (!l->trace.info.records && l->trace.info.rejected)
+		l->trace.error = pw_fail(&l->trace.why, PW_FORMAT, "%s: no line of it is a %s record; expected lines such as %s",
+		                         input_name(l->in), l->reader->name, l->reader->example);
 	return n != 0;
 }
 
@@ -108,13 +112,15 @@ static bool lines_eat(struct lines *l)
 static void lines_give(struct trace *t, struct trace_item *ret)
 {
 	struct lines *l = (struct lines *)t;
-	l->n = 0;
-	while (!l->n && !t->error && lines_eat(l))
+	struct batch *b = &l->batch;
+	b->n = 0;
+	batch_drain(b);
+	while (!b->n && !t->error && lines_eat(l))
 		;
 	t->info.progress = input_progress(l->in);
-	if (!l->n)
+	if (!b->n)
 		return;
-	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = l->pid, .tid = l->tid, .refs = l->batch, .n_refs = l->n };
+	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = l->pid, .tid = l->tid, .refs = b->ref, .n_refs = b->n };
 }
 
 static enum pw_err lines_rewind(struct trace *t, struct pw_why *why)
@@ -126,12 +132,15 @@ static enum pw_err lines_rewind(struct trace *t, struct pw_why *why)
 	t->info.records = t->info.rejected = t->info.rejected_at = 0;
 	l->line = 0;
 	l->pid = l->tid = 1;
+	batch_clear(&l->batch);
 	return PW_OK;
 }
 
 static void lines_close(struct trace *t)
 {
 	struct lines *l = (struct lines *)t;
+	if (l->fini)
+		l->fini(l);
 	input_close(l->in);
 	mem_free(l);
 }
@@ -140,22 +149,30 @@ static const struct trace_ops lines_ops = {
 	.format = "text", .next = lines_give, .rewind = lines_rewind, .close = lines_close,
 };
 
-enum pw_err lines_open(struct input *in, const struct reader *reader, unsigned granule_shift,
-                       const char *(*eat)(struct lines *, const char *, const char *), struct trace **ret, struct pw_why *why)
+enum pw_err lines_open_sized(struct input *in, const struct reader *reader, unsigned granule_shift, size_t bytes,
+                             lines_eat_fn *eat, struct lines **ret, struct pw_why *why)
 {
-	struct lines *l = mem_zalloc(1, sizeof *l);
-	*ret = NULL;
+	struct lines *l = *ret = mem_zalloc(1, bytes);
 	if (!l) {
 		enum pw_err err = pw_fail(why, PW_NOMEM, "%s: out of memory while opening", input_name(in));
 		input_close(in);
 		return err;
 	}
 	l->trace.ops = &lines_ops;
+	l->trace.input = in;
 	l->trace.info = (struct trace_info){ .format = reader->name, .source = input_name(in), .granule_shift = granule_shift };
 	l->in = in;
 	l->reader = reader;
 	l->eat = eat;
 	l->pid = l->tid = 1;
-	*ret = &l->trace;
 	return PW_OK;
+}
+
+enum pw_err lines_open(struct input *in, const struct reader *reader, unsigned granule_shift, lines_eat_fn *eat,
+                       struct trace **ret, struct pw_why *why)
+{
+	struct lines *l;
+	enum pw_err err = lines_open_sized(in, reader, granule_shift, sizeof *l, eat, &l, why);
+	*ret = err ? NULL : &l->trace;
+	return err;
 }

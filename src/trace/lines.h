@@ -5,34 +5,38 @@
  * say nothing. A line that makes no sense is counted as rejected; a line that is a record of another format ends the trace,
  * because then the file is two things at once. */
 #pragma once
+#include "batch.h"
 #include "reader.h"
 
 enum {
-	LINES_BATCH = 4096,
-	LINES_PAGE_BYTES = 4096,  /* an access across this boundary is two references */
 	LINES_ACCESS_MAX = 4096,  /* bytes of one access that a record may claim */
 	LINES_WINDOW = 64 << 10,  /* a longer line is an error */
 };
+
+struct lines;
+/* Eats lines from p up to end, calling batch_add and lines_reject.  => where it stopped: at end, or before the line that does not
+ * fit the batch or belongs to another thread; progress is made whenever the batch is empty. */
+typedef const char *lines_eat_fn(struct lines *l, const char *p, const char *end);
 
 struct lines {
 	struct trace trace;
 	struct input *in;
 	const struct reader *reader;
-	/* Eats lines from p up to end, calling lines_add and lines_reject.  => where it stopped: at end, or before the line that
-	 * did not fit the batch or belongs to another thread; progress is made whenever the batch is empty. */
-	const char *(*eat)(struct lines *l, const char *p, const char *end);
+	lines_eat_fn *eat;
+	void (*fini)(struct lines *l); /* of what follows the struct; NULL: nothing */
 	uint64_t line;         /* of lines eaten */
 	bool last_line;        /* the line being eaten has no newline of its own: it may be cut off */
 	uint32_t pid, tid;     /* of the batch */
-	unsigned n;
-	ref_t batch[LINES_BATCH + 4];
+	struct batch batch;
 	char tail[LINES_WINDOW + 1];
 };
 
-/* A reader's open: everything but eat is the same for all of them. */
-must_use enum pw_err lines_open(struct input *in, const struct reader *reader, unsigned granule_shift,
-                                const char *(*eat)(struct lines *, const char *, const char *), struct trace **ret,
-                                struct pw_why *why);
+/* A reader's open: everything but eat is the same for all of them.  bytes is the size of the whole struct, of which struct lines
+ * is the first member. */
+must_use enum pw_err lines_open_sized(struct input *in, const struct reader *reader, unsigned granule_shift, size_t bytes,
+                                      lines_eat_fn *eat, struct lines **ret, struct pw_why *why);
+must_use enum pw_err lines_open(struct input *in, const struct reader *reader, unsigned granule_shift, lines_eat_fn *eat,
+                                struct trace **ret, struct pw_why *why);
 
 /* The line at p does not parse: counts it.  => the next line, or end when the trace is over. */
 const char *lines_reject(struct lines *l, const char *p, const char *end);
@@ -47,7 +51,7 @@ static inline bool line_is_blank(const char *p)
 
 static inline const char *line_next(const char *p)
 {
-	return (const char *)__builtin_memchr(p, '\n', SIZE_MAX >> 1) + 1;
+	return (const char *)__builtin_memchr(p, '\n', SIZE_MAX >> 2) + 1;
 }
 
 /* The rest of a line may be blank.  => past the newline, or NULL: there is something. */
@@ -85,18 +89,4 @@ static inline const char *scan_decimal(const char *p, uint64_t *ret)
 	}
 	*ret = v;
 	return p - first - 1ul < 19 ? p : NULL;
-}
-
-static inline void lines_add(struct lines *l, uint64_t address, enum access_kind kind)
-{
-	l->batch[l->n++] = ref_make(vaddr(address), kind);
-}
-
-/* An access of bytes bytes: two references when it reaches into the next page. */
-static inline void lines_add_access(struct lines *l, uint64_t address, uint64_t bytes, enum access_kind kind)
-{
-	lines_add(l, address, kind);
-	uint64_t page_end = (address | (LINES_PAGE_BYTES - 1)) + 1;
-	if (__builtin_expect(bytes > page_end - address, 0))
-		lines_add(l, page_end, kind);
 }

@@ -37,13 +37,13 @@ static const char *course_eat(struct lines *l, const char *p, const char *end)
 {
 	uint64_t address;
 	enum access_kind kind;
-	while (p < end && l->n < LINES_BATCH) {
+	while (p < end && batch_has_room(&l->batch)) {
 		const char *next = scan_record(p, &address, &kind);
 		if (!next) {
 			p = lines_reject(l, p, end);
 			continue;
 		}
-		lines_add(l, address, kind);
+		batch_add(&l->batch, address, kind);
 		p = next;
 		l->line++;
 		l->trace.info.records++;

@@ -40,14 +40,14 @@ static const char *din_eat(struct lines *l, const char *p, const char *end)
 	static const enum access_kind kind[LABEL_ESCAPE] = { ACCESS_LOAD, ACCESS_STORE, ACCESS_FETCH };
 	unsigned label;
 	uint64_t address;
-	while (p < end && l->n < LINES_BATCH) {
+	while (p < end && batch_has_room(&l->batch)) {
 		const char *next = scan_record(p, &label, &address);
 		if (!next) {
 			p = lines_reject(l, p, end);
 			continue;
 		}
 		if (label < LABEL_ESCAPE)
-			lines_add(l, address, kind[label]);
+			batch_add(&l->batch, address, kind[label]);
 		p = next;
 		l->line++;
 		l->trace.info.records++;

@@ -55,18 +55,18 @@ static enum line_is lackey_line(const char *p)
 static inline bool add(struct lines *l, char letter, uint64_t address, uint64_t bytes)
 {
 	if (letter == 'I')
-		lines_add_access(l, address, bytes, ACCESS_FETCH);
+		batch_add_access(&l->batch, address, bytes, ACCESS_FETCH);
 	else if (letter == 'L' || letter == 'M')
-		lines_add_access(l, address, bytes, ACCESS_LOAD);
+		batch_add_access(&l->batch, address, bytes, ACCESS_LOAD);
 	if (letter == 'S' || letter == 'M')
-		lines_add_access(l, address, bytes, ACCESS_STORE);
+		batch_add_access(&l->batch, address, bytes, ACCESS_STORE);
 	return letter == 'I' || letter == 'L' || letter == 'S' || letter == 'M';
 }
 
 static const char *lackey_eat(struct lines *l, const char *p, const char *end)
 {
 	uint64_t address, bytes;
-	while (p < end && l->n < LINES_BATCH) {
+	while (p < end && batch_has_room(&l->batch)) {
 		const char *s = p;
 		char letter = scan_letter(&s);
 		if (!letter || !(s = scan_access(s, &address, &bytes)) || !add(l, letter, address, bytes)) {

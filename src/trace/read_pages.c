@@ -31,13 +31,13 @@ static enum line_is pages_line(const char *p)
 static const char *pages_eat(struct lines *l, const char *p, const char *end)
 {
 	uint64_t page;
-	while (p < end && l->n < LINES_BATCH) {
+	while (p < end && batch_has_room(&l->batch)) {
 		const char *next = scan_record(p, &page);
 		if (!next) {
 			p = lines_reject(l, p, end);
 			continue;
 		}
-		lines_add(l, page << PAGE_SHIFT, ACCESS_LOAD);
+		batch_add(&l->batch, page << PAGE_SHIFT, ACCESS_LOAD);
 		p = next;
 		l->line++;
 		l->trace.info.records++;

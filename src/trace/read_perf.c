@@ -93,17 +93,17 @@ static enum line_is perf_line(const char *p)
 static const char *perf_eat(struct lines *l, const char *p, const char *end)
 {
 	struct perf_record r;
-	while (p < end && l->n < LINES_BATCH) {
+	while (p < end && batch_has_room(&l->batch)) {
 		const char *next = scan_record(p, &r);
 		if (!next) {
 			p = lines_reject(l, p, end);
 			continue;
 		}
-		if (l->n && (r.pid != l->pid || r.tid != l->tid))
+		if (l->batch.n && (r.pid != l->pid || r.tid != l->tid))
 			break;
 		l->pid = (uint32_t)r.pid;
 		l->tid = (uint32_t)r.tid;
-		lines_add(l, r.address, ACCESS_LOAD);
+		batch_add(&l->batch, r.address, ACCESS_LOAD);
 		p = next;
 		l->line++;
 		l->trace.info.records++;

@@ -410,9 +410,9 @@ static enum pw_err seek(struct reader_state *r, const struct pwt_trailer *traile
 	return trace_error(&r->trace, why);
 }
 
-static bool pwt_begins(const uint8_t *first, size_t n)
+static unsigned pwt_begins(const uint8_t *first, size_t n)
 {
-	return n >= PWT_MAGIC_BYTES && !memcmp(first, PWT_MAGIC, PWT_MAGIC_BYTES);
+	return n >= PWT_MAGIC_BYTES && !memcmp(first, PWT_MAGIC, PWT_MAGIC_BYTES) ? READER_SURE : 0;
 }
 
 static enum pw_err pwt_open(struct input *in, struct trace **ret, struct pw_why *why)
@@ -425,6 +425,7 @@ static enum pw_err pwt_open(struct input *in, struct trace **ret, struct pw_why 
 		return err;
 	}
 	r->in = in;
+	r->trace.input = in;
 	r->trace.ops = &pwt_ops;
 	r->trace.info = (struct trace_info){ .format = "pwt", .source = input_name(in) };
 	r->zstd = inject(INJECT_ALLOC) ? NULL : ZSTD_createDCtx();

@@ -33,10 +33,15 @@ struct trace_info {
 	uint64_t refs_total;   /* references in the whole trace when known in advance, else 0 */
 	double progress;       /* 0..1 of the input consumed; negative when unknown */
 	unsigned granule_shift;/* addresses are exact to 2^granule_shift bytes: 0 = every bit, 12 = the 4 KiB page */
+	const char *packing;   /* "plain", "gzip", "xz", "zstd"; NULL: neither file nor pipe */
+	uint64_t file_bytes;   /* size of the file as it lies on disk; 0: unknown */
+	uint64_t bytes;        /* of it consumed so far, unpacked */
+	bool guessed;          /* the format has no mark of its own: its records look plausible, that is all */
 	bool has_events;       /* mappings are in the stream; otherwise every address counts as mapped */
 };
 
-/* Opens a file name, "-" (standard input), or a generator spec such as "zipf:pages=1M,s=1.0,refs=50M,seed=7".
+/* Opens a file name, "-" (standard input), a generator spec such as "zipf:pages=1M,s=1.0,refs=50M,seed=7", or a file whose format
+ * is said instead of guessed: "champsim:FILE", "csv:FILE,address=2,op=3".
  * => on error *ret is NULL and why explains. */
 must_use enum pw_err trace_open(const char *spec, struct trace **ret, struct pw_why *why);
 
@@ -54,6 +59,7 @@ struct trace_info trace_describe(const struct trace *t);
 void trace_close(struct trace *t);
 
 /* For those who make traces (readers, generators, capture): a trace is this struct followed by private state. */
+struct input;
 struct trace_ops {
 	const char *format;
 	void (*next)(struct trace *t, struct trace_item *ret);
@@ -62,6 +68,7 @@ struct trace_ops {
 };
 struct trace {
 	const struct trace_ops *ops;
+	const struct input *input; /* the bytes it is read from; NULL: none */
 	struct trace_info info;
 	enum pw_err error;
 	struct pw_why why;

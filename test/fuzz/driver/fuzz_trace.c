@@ -62,9 +62,9 @@ static void read_twice(struct trace *t)
 		complain("the second reading differs from the first", &why);
 }
 
-void fuzz_trace(const uint8_t *bytes, size_t size)
+void fuzz_trace_as(const char *format, const char *keys, const uint8_t *bytes, size_t size)
 {
-	char name[40];
+	char name[400];
 	struct trace *t;
 	struct pw_why why = { "" };
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
@@ -72,7 +72,7 @@ void fuzz_trace(const uint8_t *bytes, size_t size)
 		perror("memfd");
 		exit(99);
 	}
-	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	snprintf(name, sizeof name, "%s%s/proc/self/fd/%d%s", format ? format : "", format ? ":" : "", fd, keys);
 	enum pw_err err = trace_open(name, &t, &why);
 	if (!err) {
 		read_twice(t);
@@ -81,6 +81,11 @@ void fuzz_trace(const uint8_t *bytes, size_t size)
 		complain("a refusal is not explained in one line", &why);
 	}
 	close(fd);
+}
+
+void fuzz_trace(const uint8_t *bytes, size_t size)
+{
+	fuzz_trace_as(NULL, "", bytes, size);
 }
 
 size_t fuzz_text_seed(const char *const *texts, unsigned n, unsigned i, uint8_t *bytes, size_t max)
