@@ -13,6 +13,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(run, "simulate a program's or a trace's memory; report")           \
 	X(record, "capture a program's references into a file")              \
 	X(sweep, "run a grid of machines over traces; resumable")             \
+	X(curve, "faults in every size of memory at once")                   \
 	X(diff, "compare two results")
 
 /* => argv[0] is "pageworks VERB"; the exit status is returned, or the process ends by the program's signal. */

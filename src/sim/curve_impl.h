@@ -1,0 +1,43 @@
+/* curve_impl.h - what the files of a curve share. */
+#pragma once
+#include "../base/mem.h"
+#include "curve.h"
+#include "lru_curve.h"
+
+/* Class of a page in traces without events: its process. */
+struct curve_process {
+	uint32_t pid;
+	uint32_t class;
+};
+
+enum { CURVE_WINDOWS_MAX = 2048 };
+
+struct curve {
+	struct curve_options opt;
+	struct trace *trace;
+	struct lru_curve lru;
+	struct uses uses;
+	struct curve_process *process;   /* the space of process i is i */
+	unsigned n_processes, recent;
+	uint64_t n_pages;                /* numbers given */
+	uint64_t position;               /* references taken from the trace */
+	uint64_t refused, lost;
+	/* At the end of the warm-up. */
+	bool warm;
+	struct lru_totals base;
+	uint64_t base_references, base_refused;
+	/* W(t, tau) at every every-th multiple of tau. */
+	struct curve_window window[CURVE_WINDOWS_MAX];
+	unsigned n_windows;
+	uint64_t every, skipped;
+	enum curve_state state;
+	enum pw_err error;
+	struct pw_why why;
+};
+
+enum curve_state curve_fail(struct curve *c, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* curve_advice.c: says in words what the sizes, ascending, mean.  => r->references is set */
+struct curve_sizes {
+	uint64_t n, *frames, *faults;
+};
+void curve_advise(struct curve_result *r, const struct curve_sizes *s);

@@ -1,0 +1,196 @@
+/* curve_result.c - what came of a curve: the sizes that were asked for, the working set, checks.
+ *
+ * Problem.  The engine knows every size; a person wants some, and wants to be told when figures contradict each other.
+ * Idea.  Sizes are chosen once the number of pages is known; each line is filled at them.  Laws that hold for any curve are checked.
+ *
+ * Invariants.
+ *   1. A line's points ascend, without doubles.
+ *   2. On error everything in the result is released. */
+#include "curve_impl.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t curve_at(const struct lru_totals *t, const uint64_t *of, uint64_t frames)
+{
+	return of && t->n_sizes ? of[frames < t->n_sizes ? frames : t->n_sizes] : 0;
+}
+
+static void check(struct curve_result *r, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void check(struct curve_result *r, bool ok, const char *format, ...)
+{
+	if (ok) {
+		r->checks_passed++;
+		return;
+	}
+	va_list args;
+	va_start(args, format);
+	if (r->checks_failed++ == 0)
+		vsnprintf(r->check_text, sizeof r->check_text, format, args);
+	va_end(args);
+}
+
+static int size_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t size_frames(const struct curve_size *s, uint64_t pages)
+{
+	uint64_t n = s->milli_percent ? (pages * s->milli_percent + 50000) / 100000 : s->frames;
+	return n ? n : 1;
+}
+
+/* The sizes to show: ascending, each once.  => NULL: out of memory */
+static uint64_t *sizes_make(const struct curve *c, uint64_t pages, unsigned *ret_n)
+{
+	unsigned n = 0, kept = 0;
+	uint64_t most = c->opt.n_sizes ? c->opt.n_sizes : c->opt.all ? pages : SCALE_CELLS;
+	uint64_t *size = mem_alloc((most + 2) * sizeof *size);
+	if (!size)
+		return NULL;
+	for (unsigned i = 0; i < c->opt.n_sizes; i++)
+		size[n++] = size_frames(&c->opt.size[i], pages);
+	for (uint64_t i = 1; !c->opt.n_sizes && c->opt.all && i <= pages; i++)
+		size[n++] = i;
+	for (unsigned i = 0; !c->opt.n_sizes && !c->opt.all && i < SCALE_CELLS && scale_size(i) < pages; i++)
+		size[n++] = scale_size(i);
+	if (!c->opt.n_sizes)
+		size[n++] = pages ? pages : 1;
+	qsort(size, n, sizeof *size, size_compare);
+	for (unsigned i = 0; i < n; i++)
+		if (!kept || size[kept - 1] != size[i])
+			size[kept++] = size[i];
+	*ret_n = kept;
+	return size;
+}
+
+/* => a line with room for n points, NULL: out of memory */
+static struct curve_line *line_add(struct curve_result *r, const char *policy, unsigned n)
+{
+	struct curve_line *grown = mem_realloc(r->line, r->n_lines + 1, sizeof *grown);
+	if (!grown)
+		return NULL;
+	r->line = grown;
+	struct curve_line *l = &r->line[r->n_lines];
+	*l = (struct curve_line){ .policy = policy, .point = mem_zalloc(n, sizeof *l->point), .n_points = n };
+	if (!l->point)
+		return NULL;
+	r->n_lines++;
+	return l;
+}
+
+static enum pw_err line_lru(struct curve *c, struct curve_result *r, const uint64_t *size, unsigned n)
+{
+	struct lru_totals t;
+	struct curve_line *l = line_add(r, "lru", n);
+	if (!l || lru_curve_totals(&c->lru, &t) != PW_OK)
+		return PW_NOMEM;
+	uint64_t *frames = mem_alloc((t.n_sizes + 1) * sizeof *frames);
+	l->stack = true;
+	for (unsigned i = 0; i < n; i++)
+		l->point[i] = (struct curve_point){ .frames = size[i], .faults = curve_at(&t, t.faults, size[i]),
+			.written_back = curve_at(&t, t.written, size[i]) - curve_at(&c->base, c->base.written, size[i]) };
+	for (uint64_t i = 0; frames && i <= t.n_sizes; i++)
+		frames[i] = i;
+	if (frames)
+		curve_advise(r, &(struct curve_sizes){ t.n_sizes, frames + 1, t.faults + 1 });
+	bool whole = frames != NULL;
+	mem_free(frames);
+	mem_free(t.faults);
+	mem_free(t.written);
+	return whole ? PW_OK : PW_NOMEM;
+}
+
+static enum pw_err working_sets(const struct curve *c, struct curve_result *r)
+{
+	unsigned n = 0;
+	while (n < SCALE_CELLS && scale_size(n) < r->references)
+		n++;
+	r->ws = mem_alloc((n + 1) * sizeof *r->ws);
+	r->window = mem_alloc((c->n_windows + 1) * sizeof *r->window);
+	if (!r->ws || !r->window)
+		return PW_NOMEM;
+	for (unsigned i = 0; i < n; i++)
+		if (i < 16 ? (i & (i + 1)) == 0 : (i - 15) % 4 == 0) /* powers of two, later also their middles */
+			r->ws[r->n_ws++] = (struct curve_working_set){ .tau = scale_size(i),
+			                                               .mean_pages = lru_curve_working_set(&c->lru, scale_size(i)) };
+	memcpy(r->window, c->window, c->n_windows * sizeof *r->window);
+	r->n_windows = c->n_windows;
+	return PW_OK;
+}
+
+static void check_all(const struct curve *c, struct curve_result *r)
+{
+	uint64_t references = 0;
+	for (unsigned i = 0; i < c->lru.n_classes; i++)
+		references += c->lru.class[i].references;
+	check(r, references == r->references, "the classes made %" PRIu64 " references, the trace %" PRIu64, references, r->references);
+	for (unsigned i = 0; i < r->n_lines; i++) {
+		const struct curve_line *l = &r->line[i];
+		uint64_t wrong = 0;
+		for (unsigned k = 1; l->stack && k < l->n_points; k++)
+			wrong += l->point[k].faults > l->point[k - 1].faults;
+		check(r, !wrong, "%s: %" PRIu64 " sizes have more faults than a smaller one", l->policy, wrong);
+		check(r, !l->n_points || l->point[0].faults <= r->references + r->pages, "%s: more faults than references", l->policy);
+	}
+	const char *flaw = lru_curve_flaw(&c->lru);
+	check(r, !flaw, "%s", flaw ? flaw : "");
+}
+
+static void result_input(const struct curve *c, struct curve_result *r)
+{
+	struct trace_info info = trace_describe(c->trace);
+	struct pw_why why = { "" };
+	r->source = mem_strdup(info.source);
+	r->format = info.format;
+	r->records = info.records;
+	r->rejected = info.rejected;
+	r->rejected_at = info.rejected_at;
+	r->input_error = trace_error(c->trace, &why);
+	memcpy(r->input_error_text, why.text, sizeof why.text);
+	r->page_bytes = 1ull << c->opt.page_shift;
+	r->limit = c->opt.limit;
+	r->warmup = c->opt.warmup;
+	r->tau = c->opt.tau;
+	r->seed = c->opt.seed;
+	r->references = c->lru.now - c->base_references;
+	r->refused = c->refused - c->base_refused;
+	r->lost = c->lost;
+	r->pages = c->n_pages;
+	r->host_bytes = lru_curve_bytes(&c->lru);
+}
+
+enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_why *why)
+{
+	unsigned n;
+	*ret = (struct curve_result){ 0 };
+	result_input(c, ret);
+	uint64_t *size = sizes_make(c, c->n_pages, &n);
+	enum pw_err err = size && ret->source ? line_lru(c, ret, size, n) : PW_NOMEM;
+	if (err == PW_OK)
+		err = working_sets(c, ret);
+	mem_free(size);
+	if (err != PW_OK) {
+		curve_result_fini(ret);
+		return pw_fail(why, err, "out of memory for the result");
+	}
+	check_all(c, ret);
+	return PW_OK;
+}
+
+void curve_result_fini(struct curve_result *r)
+{
+	for (unsigned i = 0; i < r->n_lines; i++)
+		mem_free(r->line[i].point);
+	for (unsigned i = 0; i < r->n_command; i++)
+		mem_free(r->command[i]);
+	mem_free(r->command);
+	mem_free(r->line);
+	mem_free(r->ws);
+	mem_free(r->window);
+	mem_free(r->source);
+	*r = (struct curve_result){ 0 };
+}

@@ -1,0 +1,52 @@
+#!/bin/sh
+# cli_curve_test.sh - pageworks curve as people use it: outputs, refusals, signals.  Prints TAP.
+# check: timeout 300
+
+. "$(dirname "$0")/points.sh"
+
+"$pageworks" curve --help >out 2>err && grep -q 'Examples:' out && grep -q -- 'pageworks curve' out; point $? "curve --help has examples"
+z=zipf:pages=2000,refs=100K,writes=0.3
+"$pageworks" curve $z >out 2>err && grep -q 'holds 99 %' out && grep -q 'laws hold' out && [ ! -s err ]; point $? "the report goes to standard output"
+LC_ALL=C "$pageworks" curve $z >out && ! grep -q "$(printf '\342')" out; point $? "ASCII where nobody can read more"
+"$pageworks" curve --quiet --json - --csv c.csv --svg c.svg -o r.txt --frames 10,100,50% $z >j 2>err && [ ! -s err ]
+ok=$?
+grep -q '"kind": "curve"' j && [ "$(grep -c '"frames"' j)" -ge 3 ] && [ "$(wc -l <c.csv)" -eq 4 ] && grep -q '</svg>' c.svg && grep -q holds r.txt
+point $((ok + $?)) "JSON, CSV, SVG and report in one go"
+for frames in 10 100 1000; do
+	"$pageworks" run --quiet --frames $frames --json run.json $z
+	run=$(figure run.json total | tail -1)
+	faults=$(sed -n '/"faults"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
+	grep -q "^lru,$frames,[0-9]*,$faults," c.csv
+	ok=$?
+	point $ok "as many faults as run --frames $frames"
+	[ $ok -eq 0 ] || { echo "# run has $faults of $run"; explain c.csv; }
+done
+"$pageworks" curve --quiet --all --csv - $z >all.csv && [ "$(wc -l <all.csv)" -gt 1000 ]; point $? "--all has every size"
+
+refused 125 "did you mean --frames" curve --frame5 1 $z
+refused 125 "no number of frames" curve --frames 10,x $z
+refused 125 "power of two" curve --page 3000 $z
+refused 125 "unknown" curve --policy lruu $z
+refused 125 "exclude" curve --all --frames 3 $z
+refused 125 "nothing would be counted" curve --warmup 10 --limit 10 $z
+refused 125 "a curve of what" curve
+refused 125 "nosuchfile" curve nosuchfile
+refused 125 "one trace at a time" curve $z $z
+
+# Ctrl-C prints the curve of what was seen so far, and ends by the signal.
+"$pageworks" curve --quiet -o r.txt zipf:pages=1M,refs=100G >out 2>err &
+child=$!
+sleep 1
+kill -INT $child
+wait $child
+status=$?
+[ $status -eq 130 ] && grep -q interrupted r.txt; ok=$?
+point $ok "interrupted: the curve so far"
+[ $ok -eq 0 ] || { echo "# status $status"; explain err; }
+
+if [ -w /dev/full ]; then
+	"$pageworks" curve -o /dev/full $z 2>err; [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ]; point $? "a full disk is one line"
+else
+	skip "no /dev/full"
+fi
+plan

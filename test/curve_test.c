@@ -1,0 +1,360 @@
+/* curve_test.c - curves against runs of every size, and against implementations as plain as can be: the stack with holes, write-backs,
+ * working sets, warm-up, and what happens when memory runs out in the middle. */
+#include "../src/base/inject.h"
+#include "../src/base/rng.h"
+#include "../src/sim/curve.h"
+#include "../src/sim/recency.h"
+#include "../src/sim/run.h"
+#include "../src/base/mem.h"
+#include "reference_policies.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* ---- the stack alone ---- */
+
+enum { NUMBERS = 300, PLACES = 4096 };
+
+/* The definition: an array of places from the top, RECENCY_HOLE where nobody is. */
+struct plain {
+	uint32_t at[PLACES];
+	unsigned n;
+};
+
+static unsigned plain_find(const struct plain *p, uint32_t number)
+{
+	unsigned i = 0;
+	while (i < p->n && p->at[i] != number)
+		i++;
+	return i;
+}
+
+/* What every memory of n frames does: places above the lesser of the page's own and the topmost hole move down. */
+static unsigned plain_use(struct plain *p, uint32_t number)
+{
+	unsigned d = plain_find(p, number), hole = plain_find(p, RECENCY_HOLE), end = d < hole ? d : hole;
+	if (d < p->n && hole < d)
+		p->at[d] = RECENCY_HOLE;
+	if (end == p->n)
+		p->n++;
+	memmove(p->at + 1, p->at, end * sizeof *p->at);
+	p->at[0] = number;
+	return d + 1;
+}
+
+struct compare {
+	const struct plain *plain;
+	unsigned n;
+};
+
+static void compare_place(void *ctx, uint32_t number, uint64_t depth)
+{
+	struct compare *c = ctx;
+	assert_int_equal(depth, ++c->n);
+	while (c->plain->at[c->n - 1] != number)
+		fail_msg("at depth %u lies %u, not %u", c->n, number, c->plain->at[c->n - 1]);
+}
+
+static void stack_and_plain(uint64_t seed, bool with_deaths)
+{
+	static struct plain plain;
+	struct rng rng;
+	struct recency r;
+	plain.n = 0;
+	rng_init(&rng, seed);
+	assert_int_equal(recency_init(&r), PW_OK);
+	assert_int_equal(recency_cover(&r, NUMBERS), PW_OK);
+	for (unsigned i = 0; i < 120000; i++) {
+		uint32_t number = (uint32_t)(rng_below(&rng, 4) ? rng_below(&rng, 40) : rng_below(&rng, NUMBERS));
+		unsigned at = plain_find(&plain, number);
+		if (with_deaths && at < plain.n && plain.n < PLACES - 2 && rng_below(&rng, 16) == 0) {
+			plain.at[at] = RECENCY_HOLE;
+			assert_int_equal(recency_die(&r, number), PW_OK);
+			continue;
+		}
+		uint64_t depth = recency_depth(&r, number);
+		assert_int_equal(depth, at < plain.n ? at + 1 : 0);
+		assert_int_equal(recency_lift(&r, number), depth);
+		assert_int_equal(recency_push(&r, number), PW_OK);
+		plain_use(&plain, number);
+		assert_int_equal(r.held, plain.n);
+		if (i % 5000 == 0) {
+			struct compare c = { &plain, 0 };
+			recency_each(&r, compare_place, &c);
+			assert_int_equal(c.n, plain.n);
+			const char *flaw = recency_flaw(&r);
+			if (flaw)
+				fail_msg("seed %llu: %s", (unsigned long long)seed, flaw);
+		}
+	}
+	recency_fini(&r);
+}
+
+static void test_stack(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		stack_and_plain(seed, false);
+		stack_and_plain(seed, true);
+	}
+}
+
+static void test_scale(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i + 1 < SCALE_CELLS; i++) {
+		assert_int_equal(scale_cell(scale_size(i)), i);
+		assert_int_equal(scale_cell(scale_size(i) + 1), i + 1);
+	}
+}
+
+/* ---- whole curves ---- */
+
+static struct curve_result curve_of(const char *spec, const struct curve_options *o)
+{
+	struct pw_why why = { "" };
+	struct trace *t;
+	struct curve *c;
+	struct curve_result result;
+	if (trace_open(spec, &t, &why) != PW_OK || curve_create(o, t, &c, &why) != PW_OK)
+		fail_msg("%s: %s", spec, why.text);
+	while (curve_step(c) == CURVE_GOING)
+		;
+	if (curve_error(c, &why) != PW_OK || curve_result(c, &result, &why) != PW_OK)
+		fail_msg("%s: %s", spec, why.text);
+	curve_destroy(c);
+	trace_close(t);
+	if (result.checks_failed)
+		fail_msg("%s: %s", spec, result.check_text);
+	return result;
+}
+
+/* A run of the same machine at one size.  => faults and write-backs */
+static struct curve_point run_of(const char *spec, const struct curve_options *o, const char *policy, uint64_t frames)
+{
+	struct pw_why why = { "" };
+	struct run_options ro;
+	struct trace *t;
+	struct run *r;
+	struct result result;
+	run_options_init(&ro);
+	ro.page_frames = frames;
+	ro.limit = o->limit;
+	ro.warmup = o->warmup;
+	ro.policy = policy_find(policy);
+	if (trace_open(spec, &t, &why) != PW_OK || run_create(&ro, &r, &why) != PW_OK || run_begin(r, t, &why) != PW_OK)
+		fail_msg("%s: %s", spec, why.text);
+	while (run_step(r) == RUN_GOING)
+		;
+	if (run_error(r, &why) != PW_OK || run_result(r, &result, &why) != PW_OK)
+		fail_msg("%s: %s", spec, why.text);
+	struct curve_point p = { frames, result.kernel.faults.total, result.kernel.written_back };
+	result_fini(&result);
+	run_destroy(r);
+	trace_close(t);
+	return p;
+}
+
+static void same_points(const char *spec, const struct curve_options *o)
+{
+	struct curve_result r = curve_of(spec, o);
+	for (unsigned i = 0; i < r.n_lines; i++)
+		for (unsigned k = 0; k < r.line[i].n_points; k++) {
+			struct curve_point p = r.line[i].point[k], q = run_of(spec, o, r.line[i].policy, p.frames);
+			if (p.faults != q.faults || p.written_back != q.written_back)
+				fail_msg("%s: %s in %llu frames: the curve has %llu faults and %llu written back, a run %llu and %llu", spec,
+				         r.line[i].policy, (unsigned long long)p.frames, (unsigned long long)p.faults,
+				         (unsigned long long)p.written_back, (unsigned long long)q.faults,
+				         (unsigned long long)q.written_back);
+		}
+	curve_result_fini(&r);
+}
+
+static struct curve_options options_at(struct curve_size *size, unsigned n_sizes)
+{
+	struct curve_options o;
+	curve_options_init(&o);
+	o.size = size;
+	o.n_sizes = n_sizes;
+	return o;
+}
+
+static void test_lru_is_runs(void **state)
+{
+	static const char *const specs[] = {
+		"random:pages=3000,refs=60K,writes=0.3,seed=5", "zipf:pages=5000,s=0.9,refs=80K,writes=0.2,seed=2",
+		"loop:pages=1000,refs=20K,writes=0.5", "stack:pages=2000,s=1.2,refs=60K,writes=0.3", "phases:pages=4000,refs=60K,writes=0.1",
+		"seq:pages=500,writes=1", "loop:pages=1,refs=100",
+	};
+	struct curve_size size[] = { { 1, 0 }, { 2, 0 }, { 7, 0 }, { 8, 0 }, { 9, 0 }, { 100, 0 }, { 999, 0 }, { 1000, 0 }, { 0, 50000 },
+	                             { 5001, 0 } };
+	(void)state;
+	for (unsigned i = 0; i < sizeof specs / sizeof *specs; i++) {
+		struct curve_options o = options_at(size, 10);
+		same_points(specs[i], &o);
+	}
+	struct curve_options o = options_at(size, 10);
+	o.warmup = 20001;
+	o.limit = 50003;
+	same_points(specs[0], &o);
+	same_points(specs[3], &o);
+}
+
+/* Every size of small memories, by an implementation that shares nothing. */
+static void test_lru_is_the_book(void **state)
+{
+	enum { N = 3000, PAGES = 24 };
+	static uint32_t page[N];
+	static bool store[N];
+	(void)state;
+	for (unsigned seed = 1; seed <= 12; seed++) {
+		char spec[100];
+		struct pw_why why;
+		struct trace *t;
+		struct trace_item item;
+		uint64_t n = 0;
+		snprintf(spec, sizeof spec, "%s:pages=%u,refs=%u,writes=0.3,seed=%u", seed & 1 ? "random" : "zipf", PAGES, N, seed);
+		assert_int_equal(trace_open(spec, &t, &why), PW_OK);
+		for (trace_next(t, &item); item.kind == TRACE_ITEM_REFS; trace_next(t, &item))
+			for (uint64_t i = 0; i < item.n_refs; i++, n++) {
+				page[n] = (uint32_t)(ref_va(item.refs[i]).v >> 12);
+				store[n] = ref_kind(item.refs[i]) == ACCESS_STORE;
+			}
+		trace_close(t);
+		struct curve_options o = options_at(NULL, 0);
+		o.all = true;
+		struct curve_result r = curve_of(spec, &o);
+		assert_int_equal(r.line[0].n_points, r.pages);
+		for (unsigned k = 0; k < r.line[0].n_points; k++) {
+			struct reference_result want;
+			assert_true(reference_policy_run("lru", page, store, n, PAGES, k + 1, &want));
+			assert_int_equal(r.line[0].point[k].frames, k + 1);
+			assert_int_equal(r.line[0].point[k].faults, want.faults);
+			assert_int_equal(r.line[0].point[k].written_back, want.write_backs);
+		}
+		curve_result_fini(&r);
+	}
+}
+
+/* ---- working sets ---- */
+
+static void test_working_set(void **state)
+{
+	enum { N = 4000, PAGES = 60 };
+	static uint32_t page[N];
+	static const char spec[] = "stack:pages=60,s=0.8,refs=4000,seed=9";
+	struct pw_why why;
+	struct trace *t;
+	struct trace_item item;
+	uint64_t n = 0;
+	(void)state;
+	assert_int_equal(trace_open(spec, &t, &why), PW_OK);
+	for (trace_next(t, &item); item.kind == TRACE_ITEM_REFS; trace_next(t, &item))
+		for (uint64_t i = 0; i < item.n_refs; i++)
+			page[n++] = (uint32_t)(ref_va(item.refs[i]).v >> 12);
+	trace_close(t);
+	struct curve_options o = options_at(NULL, 0);
+	o.tau = 500;
+	for (o.warmup = 0; o.warmup <= 1500; o.warmup += 1500) {
+		struct curve_result r = curve_of(spec, &o);
+		assert_true(r.n_ws > 8);
+		for (unsigned i = 0; i < r.n_ws; i++) {
+			uint64_t sum = 0;
+			for (uint64_t end = o.warmup; end < n; end++) {
+				bool seen[PAGES] = { false };
+				for (uint64_t k = end; k + r.ws[i].tau > end && k + 1 > o.warmup; k--) {
+					sum += !seen[page[k]];
+					seen[page[k]] = true;
+					if (!k)
+						break;
+				}
+			}
+			double mean = (double)sum / (double)(n - o.warmup), off = mean - r.ws[i].mean_pages;
+			if (off > 1e-9 || off < -1e-9)
+				fail_msg("tau %llu: %f pages, not %f", (unsigned long long)r.ws[i].tau, r.ws[i].mean_pages, mean);
+		}
+		assert_int_equal(r.n_windows, (n - o.warmup) / o.tau);
+		for (unsigned i = 0; i < r.n_windows; i++) {
+			bool seen[PAGES] = { false };
+			uint64_t pages = 0;
+			for (uint64_t k = r.window[i].at - o.tau; k < r.window[i].at; k++) {
+				pages += !seen[page[k]];
+				seen[page[k]] = true;
+			}
+			assert_int_equal(r.window[i].pages, pages);
+		}
+		curve_result_fini(&r);
+	}
+}
+
+/* ---- refusals and failures ---- */
+
+static void test_sizes(void **state)
+{
+	struct curve_size *size;
+	struct pw_why why;
+	unsigned n;
+	(void)state;
+	assert_int_equal(curve_sizes_parse("100,1%,12.5%,4K", &size, &n, &why), PW_OK);
+	assert_int_equal(n, 4);
+	assert_int_equal(size[0].frames, 100);
+	assert_int_equal(size[1].milli_percent, 1000);
+	assert_int_equal(size[2].milli_percent, 12500);
+	assert_int_equal(size[3].frames, 4096);
+	mem_free(size);
+	static const char *const wrong[] = { "", "0", "x", "1,,2", "%", "0%", "101%", "1%%", "4294967296" };
+	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		assert_int_equal(curve_sizes_parse(wrong[i], &size, &n, &why), PW_INVALID);
+		assert_null(size);
+	}
+}
+
+static bool whole_curve(const char *spec, const struct curve_options *o)
+{
+	struct pw_why why = { "" };
+	struct trace *t;
+	struct curve *c = NULL;
+	struct curve_result result;
+	enum pw_err err;
+	assert_int_equal(trace_open(spec, &t, &why), PW_OK);
+	inject_arm(INJECT_ALLOC, o->seed, INJECT_ONCE);
+	err = curve_create(o, t, &c, &why);
+	while (err == PW_OK && curve_step(c) == CURVE_GOING)
+		;
+	if (err == PW_OK)
+		err = curve_error(c, &why);
+	if (err == PW_OK)
+		err = curve_result(c, &result, &why);
+	inject_disarm();
+	if (err == PW_OK)
+		curve_result_fini(&result);
+	else
+		assert_true(err == PW_NOMEM && *why.text);
+	curve_destroy(c);
+	trace_close(t);
+	return err == PW_OK;
+}
+
+/* The k-th allocation fails, for every k: an error with a reason, and nothing leaks (the sanitizer looks). */
+static void test_no_memory(void **state)
+{
+	struct curve_options o;
+	(void)state;
+	curve_options_init(&o);
+	o.warmup = 5000;
+	for (o.seed = 1; !whole_curve("zipf:pages=3000,refs=20K,writes=0.5", &o); o.seed++)
+		assert_true(o.seed < 1000);
+	assert_true(o.seed > 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
+		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_no_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
