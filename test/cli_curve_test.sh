@@ -4,13 +4,17 @@
 
 . "$(dirname "$0")/points.sh"
 
-"$pageworks" curve --help >out 2>err && grep -q 'Examples:' out && grep -q -- 'pageworks curve' out; point $? "curve --help has examples"
+"$pageworks" curve --help >out 2>err && grep -q 'Examples:' out && grep -q -- 'pageworks curve' out
+point $? "curve --help has examples"
 z=zipf:pages=2000,refs=100K,writes=0.3
-"$pageworks" curve $z >out 2>err && grep -q 'holds 99 %' out && grep -q 'laws hold' out && [ ! -s err ]; point $? "the report goes to standard output"
+"$pageworks" curve $z >out 2>err && grep -q 'holds 99 %' out && grep -q 'laws hold' out && [ ! -s err ]
+point $? "the report goes to standard output"
 LC_ALL=C "$pageworks" curve $z >out && ! grep -q "$(printf '\342')" out; point $? "ASCII where nobody can read more"
-"$pageworks" curve --quiet --json - --csv c.csv --svg c.svg -o r.txt --frames 10,100,50% $z >j 2>err && [ ! -s err ]
+"$pageworks" curve --quiet --json - --csv c.csv --svg c.svg -o r.txt --frames 10,100,50% $z >j 2>err &&
+	[ ! -s err ]
 ok=$?
-grep -q '"kind": "curve"' j && [ "$(grep -c '"frames"' j)" -ge 3 ] && [ "$(wc -l <c.csv)" -eq 4 ] && grep -q '</svg>' c.svg && grep -q holds r.txt
+grep -q '"kind": "curve"' j && [ "$(grep -c '"frames"' j)" -ge 3 ] &&
+	[ "$(wc -l <c.csv)" -eq 4 ] && grep -q '</svg>' c.svg && grep -q holds r.txt
 point $((ok + $?)) "JSON, CSV, SVG and report in one go"
 for frames in 10 100 1000; do
 	"$pageworks" run --quiet --frames $frames --json run.json $z

@@ -164,7 +164,7 @@ static void same_points(const char *spec, const struct curve_options *o)
 		for (unsigned k = 0; k < r.line[i].n_points; k++) {
 			struct curve_point p = r.line[i].point[k], q = run_of(spec, o, r.line[i].policy, p.frames);
 			if (p.faults != q.faults || p.written_back != q.written_back)
-				fail_msg("%s: %s in %llu frames: the curve has %llu faults and %llu written back, a run %llu and %llu", spec,
+				fail_msg("%s: %s in %llu frames: the curve has %llu faults, %llu written back, a run %llu and %llu", spec,
 				         r.line[i].policy, (unsigned long long)p.frames, (unsigned long long)p.faults,
 				         (unsigned long long)p.written_back, (unsigned long long)q.faults,
 				         (unsigned long long)q.written_back);
@@ -185,7 +185,8 @@ static void test_lru_is_runs(void **state)
 {
 	static const char *const specs[] = {
 		"random:pages=3000,refs=60K,writes=0.3,seed=5", "zipf:pages=5000,s=0.9,refs=80K,writes=0.2,seed=2",
-		"loop:pages=1000,refs=20K,writes=0.5", "stack:pages=2000,s=1.2,refs=60K,writes=0.3", "phases:pages=4000,refs=60K,writes=0.1",
+		"loop:pages=1000,refs=20K,writes=0.5", "stack:pages=2000,s=1.2,refs=60K,writes=0.3",
+		"phases:pages=4000,refs=60K,writes=0.1",
 		"seq:pages=500,writes=1", "loop:pages=1,refs=100",
 	};
 	struct curve_size size[] = { { 1, 0 }, { 2, 0 }, { 7, 0 }, { 8, 0 }, { 9, 0 }, { 100, 0 }, { 999, 0 }, { 1000, 0 }, { 0, 50000 },

@@ -23,14 +23,14 @@
 #include <unistd.h>
 
 enum curve_key {
-	KEY_POLICY = 0x300, KEY_FRAMES, KEY_ALL, KEY_PAGE, KEY_LIMIT, KEY_WARMUP, KEY_TAU, KEY_SEED, KEY_JSON, KEY_CSV, KEY_SVG, KEY_QUIET,
-	KEY_PROGRESS,
+	KEY_POLICY = 0x300, KEY_FRAMES, KEY_ALL, KEY_PAGE, KEY_LIMIT, KEY_WARMUP, KEY_TAU, KEY_SEED, KEY_JSON, KEY_CSV, KEY_SVG,
+	KEY_QUIET, KEY_PROGRESS,
 };
 
 static const struct argp_option curve_options_list[] = {
 	{ .doc = "The curve:", .group = 1 },
 	{ "policy", KEY_POLICY, "NAME,...", 0, "curves of these policies (default lru)" },
-	{ "frames", KEY_FRAMES, "N,...", 0, "points at these numbers of frames; N% is of the pages touched (default: eight to a doubling)" },
+	{ "frames", KEY_FRAMES, "N,...", 0, "at these numbers of frames; N% is of the pages touched (default: eight to a doubling)" },
 	{ "all", KEY_ALL, NULL, 0, "points at every number of frames there is" },
 	{ "page", KEY_PAGE, "SIZE", 0, "page size, a power of two (default 4K)" },
 	{ "limit", KEY_LIMIT, "N", 0, "look only at the first N references" },

@@ -182,8 +182,9 @@ static void print_legend(const struct raster *r, FILE *out)
 
 void plot_text(const struct plot *p, FILE *out)
 {
-	struct raster r = { .p = p, .wide = p->columns > MARGIN + 30 ? p->columns - MARGIN - 1 : 30, .high = p->rows > 6 ? p->rows - 3 : 6 };
+	struct raster r = { .p = p, .wide = p->columns > MARGIN + 30 ? p->columns - MARGIN - 1 : 30 };
 	r.wide = r.wide < 400 ? r.wide : 400;
+	r.high = p->rows > 6 ? p->rows - 3 : 6;
 	r.width = p->unicode ? r.wide * 2 : r.wide;
 	r.height = p->unicode ? r.high * 4 : r.high;
 	r.dots = mem_zalloc((size_t)r.wide * r.high, 2);

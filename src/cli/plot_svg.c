@@ -96,7 +96,8 @@ void plot_svg(const struct plot *p, FILE *out)
 	grid(p, &f, out);
 	for (unsigned i = 0; i < p->n_lines; i++) {
 		path(&p->line[i], &f, strokes[i % LINES], out);
-		fprintf(out, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\" fill=\"%s\">", WIDTH - RIGHT - 8, TOP + 16 + 16 * i, strokes[i % LINES]);
+		fprintf(out, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\" fill=\"%s\">", WIDTH - RIGHT - 8, TOP + 16 + 16 * i,
+		        strokes[i % LINES]);
 		escape(out, p->line[i].name);
 		fprintf(out, "</text>\n");
 	}
