@@ -12,7 +12,7 @@
  * 2. The hand is a slot of the ring, or its head (which it steps over) when the next one to look at is the first.
  * 3. Two revolutions suffice: the first clears every bit.
  * Books differ on three choices; these are made here: the bit is set when a page is loaded and when it is referenced, and the
- * hand stays behind the frame it replaced rather than going back to the start.
+ * hand stays behind the frame it replaced rather than going back to the start.  clock-0 leaves the bit clear on load.
  * Source: F. J. Corbato, "A paging experiment with the Multics system", MIT Project MAC (1968). */
 #include "drive.h"
 #include "ring.h"
@@ -101,3 +101,19 @@ const struct policy_ops policy_clock = {
 	.drive = clock_drive,
 };
 POLICY_DRIVE(clock)
+
+POLICY_DRIVE_DECLARE(clock_0)
+const struct policy_ops policy_clock_0 = {
+	.name = "clock-0",
+	.paper = "F. J. Corbato, 1968; libCacheSim's Clock, also called FIFO-reinsertion",
+	.variant = "the bit is clear on load and set by each further reference; otherwise clock",
+	.sees = POLICY_SEES_BITS,
+	.bytes = clock_bytes,
+	.init = clock_init,
+	.enter = clock_enter,
+	.victim = clock_victim,
+	.leave = clock_leave,
+	.flaw = clock_flaw,
+	.drive = clock_0_drive,
+};
+POLICY_DRIVE(clock_0)

@@ -81,10 +81,20 @@ struct policy_ops {
 
 /* The identifier of each.  Adding a policy is one line here and one file. */
 #define POLICY_LIST(X) \
-	X(fifo)        \
-	X(lru)         \
-	X(clock)       \
-	X(random)      \
+	X(fifo)          \
+	X(second_chance) \
+	X(clock)         \
+	X(clock_0)       \
+	X(lru)           \
+	X(mru)           \
+	X(lfu)           \
+	X(nru)           \
+	X(aging)         \
+	X(random)        \
+	X(two_q)         \
+	X(arc)           \
+	X(s3_fifo)       \
+	X(sieve)         \
 	X(opt)
 
 /* Hidden, so that the compiler may look into the constants also where code is position independent. */

@@ -1,7 +1,8 @@
 /* ring.h - slots in order, as most policies keep them: a doubly linked ring threaded through an array, one link per slot.
  *
  * Links are stored plus one, so that an array of zeros is a ring nobody is in: a policy for sixteen million slots costs host
- * memory only for the slots that were ever used.  The head is the link after the last slot. */
+ * memory only for the slots that were ever used.  The head is a link that is no slot's, such as the one after the last: several
+ * rings with different heads may share one array, because a slot is in one of them at a time.  First is oldest. */
 #pragma once
 #include "policy.h"
 
@@ -16,13 +17,14 @@ struct ring {
 
 static inline size_t ring_bytes(uint32_t n_slots) { return ((size_t)n_slots + 1) * sizeof(struct ring_link); }
 
-static inline void ring_init(struct ring *r, struct ring_link *link, uint32_t n_slots)
+static inline void ring_init(struct ring *r, struct ring_link *link, uint32_t head)
 {
-	*r = (struct ring){ .link = link, .head = n_slots };
-	link[n_slots] = (struct ring_link){ n_slots + 1, n_slots + 1 };
+	*r = (struct ring){ .link = link, .head = head };
+	link[head] = (struct ring_link){ head + 1, head + 1 };
 }
 static inline bool ring_has(const struct ring *r, uint32_t slot) { return r->link[slot].next != 0; }
 static inline uint32_t ring_next(const struct ring *r, uint32_t slot) { return r->link[slot].next - 1; }
+static inline uint32_t ring_prev(const struct ring *r, uint32_t slot) { return r->link[slot].prev - 1; }
 
 /* The first slot of the ring, or the head when it is empty. */
 static inline uint32_t ring_first(const struct ring *r) { return ring_next(r, r->head); }
@@ -53,7 +55,7 @@ static inline const char *ring_flaw(const struct ring *r)
 {
 	uint32_t n = 0;
 	for (uint32_t s = ring_first(r); s != r->head; s = ring_next(r, s)) {
-		if (s > r->head || ring_next(r, r->link[s].prev - 1) != s)
+		if (ring_next(r, r->link[s].prev - 1) != s)
 			return "policy: a slot's neighbours do not agree that it is between them";
 		if (++n > r->count)
 			return "policy: more slots in the ring than were entered";
@@ -61,14 +63,28 @@ static inline const char *ring_flaw(const struct ring *r)
 	return n == r->count ? NULL : "policy: fewer slots in the ring than were entered";
 }
 
-/* The first slot in ring order that may go, removed; POLICY_SLOT_NONE when none may. */
-static inline uint32_t ring_take_first(struct ring *r, const struct policy_env *env)
+/* => slot is in the ring: it becomes the last of it. */
+static inline void ring_refresh(struct ring *r, uint32_t slot)
+{
+	ring_remove(r, slot);
+	ring_push_back(r, slot);
+}
+
+/* The first slot in ring order that may go; POLICY_SLOT_NONE when none may. */
+static inline uint32_t ring_first_evictable(const struct ring *r, const struct policy_env *env)
 {
 	for (uint32_t s = ring_first(r); s != r->head; s = ring_next(r, s)) {
-		if (policy_may_evict(env, s)) {
-			ring_remove(r, s);
+		if (policy_may_evict(env, s))
 			return s;
-		}
 	}
 	return POLICY_SLOT_NONE;
+}
+
+/* The same, removed. */
+static inline uint32_t ring_take_first(struct ring *r, const struct policy_env *env)
+{
+	uint32_t s = ring_first_evictable(r, env);
+	if (s != POLICY_SLOT_NONE)
+		ring_remove(r, s);
+	return s;
 }
