@@ -568,12 +568,24 @@ static void world_close(struct world *w)
 	rig_close(&w->rig);
 }
 
+static const char *some_policy(struct rng *g)
+{
+	unsigned n = 0;
+	while (policy_at(n))
+		n++;
+	const struct policy_ops *p;
+	do {
+		p = policy_at((unsigned)rng_below(g, n));
+	} while (p->wants_future);
+	return p->name;
+}
+
 static struct rig_want some_machine(uint64_t seed)
 {
 	struct rng g;
 	rng_init(&g, seed ^ 0x5eed);
 	struct rig_want want = {
-		.policy = policy_at((unsigned)rng_below(&g, 4))->name, .swap = rng_below(&g, 8) ? "ram" : NULL,
+		.policy = some_policy(&g), .swap = rng_below(&g, 8) ? "ram" : NULL,
 		.swap_slots = rng_below(&g, 3) ? 0 : 1 + rng_below(&g, 60),
 		.personality = rng_below(&g, 2) ? PERSONALITY_linux : PERSONALITY_textbook, .carries_data = true,
 		.file_cache_cold = rng_below(&g, 2), .hides_recency = rng_below(&g, 4) == 0, .seed = seed,

@@ -4,6 +4,7 @@
  * docs of the policies: clock sets the bit on load and on reference and its hand stays behind the frame it replaced; opt, among
  * pages never used again, takes the lowest frame. */
 #include "reference_policies.h"
+#include "reference_lists.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +104,7 @@ bool reference_policy_run(const char *name, const uint32_t *page, const bool *is
                           uint32_t n_frames, struct reference_result *ret)
 {
 	if (strcmp(name, "fifo") && strcmp(name, "lru") && strcmp(name, "clock") && strcmp(name, "opt"))
-		return false;
+		return reference_lists_run(name, page, is_store, n, n_pages, n_frames, ret);
 	struct book b = { .n = n_frames };
 	b.place = calloc(n_frames, sizeof *b.place);
 	b.where = malloc(n_pages * sizeof *b.where);

@@ -140,7 +140,7 @@ static enum pw_err fresh_page(struct fault *f, uint32_t from)
 	if (err)
 		return err;
 	kernel_anon(k, anon)->flags = ANON_EXCLUSIVE;
-	err = page_alloc(k, &frame);
+	err = page_alloc(k, page_key_of_anon(anon), &frame);
 	if (!err) {
 		err = number_set(f, anon);
 		if (err)
@@ -226,7 +226,7 @@ static enum pw_err file_page_bring(struct fault *f, struct object *o, uint64_t i
 	struct kernel *k = f->kernel;
 	bool warm = kernel_is_linux(k) && !k->config.file_cache_cold && !word;
 	uint32_t frame;
-	enum pw_err err = page_alloc(k, &frame);
+	enum pw_err err = page_alloc(k, page_key_of_file(o, index), &frame);
 	if (err)
 		return err;
 	err = page_file_read(k, o, index, frame);
@@ -354,8 +354,11 @@ static enum pw_err fault_enter(struct fault *f)
 	enum pw_err err = page_enter(k, f->process, f->page, f->frame, f->prot, f->kind);
 	if (!err && f->mapped)
 		pmap_update(f->process->pmap);
-	if (kernel_frame(k, f->frame)->state != FRAME_ZERO)
+	struct frame *frame = kernel_frame(k, f->frame);
+	bool was_listed = frame->flags & FRAME_LISTED;
+	if (frame->state != FRAME_ZERO)
 		page_list(k, f->frame);
+	f->arrived = f->arrived || (!was_listed && frame->flags & FRAME_LISTED);
 	fault_because(f, f->mapped ? FAULT_accessed_dirty : FAULT_remapped);
 	return err;
 }
@@ -381,6 +384,7 @@ static enum pw_err fault_resolve(struct fault *f)
 		if (f->kind != ACCESS_STORE && f->entry->object && !f->major && !f->mapped)
 			fault_map_around(f);
 		reclaim_balance(f->kernel);
+		reclaim_wake(f->kernel, 1);
 	}
 	unpin(f, f->frame);
 	return err;
@@ -442,6 +446,6 @@ struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, e
 	fault_count(&f);
 	return (struct fault_report){
 		.outcome = f.outcome, .cause = f.cause == FAULT_CAUSES ? FAULT_demand_zero : f.cause, .major = f.major,
-		.cost_ns = k->counts.modelled_ns - before, .why = f.why,
+		.arrived = f.arrived, .cost_ns = k->counts.modelled_ns - before, .why = f.why,
 	};
 }

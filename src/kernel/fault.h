@@ -19,6 +19,7 @@ struct fault {
 	unsigned prot;
 	enum fault_cause cause;
 	bool major;
+	bool arrived;               /* the policy was told of the page */
 	/* When it ends otherwise. */
 	enum fault_outcome outcome;
 	const char *why;

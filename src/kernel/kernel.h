@@ -60,6 +60,7 @@ struct fault_report {
 	enum fault_outcome outcome;
 	enum fault_cause cause;   /* RESOLVED */
 	bool major;
+	bool arrived;             /* the policy has been told of the page, and so of the reference that will be made again */
 	uint64_t cost_ns;         /* modelled */
 	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; static */
 };
@@ -91,6 +92,10 @@ struct kernel_config {
 	/* Recency for policies that want it: frames referenced since the last call, in order of last reference.  With it a policy
 	 * that asks for reference bits gets exact ones; NULL: every policy sees only the accessed bits that walks set. */
 	uint64_t (*touched)(void *ctx, const pfn_t **ret);
+	/* Virtual time for policies that have a clock: references made so far, and when a frame was referenced last.  NULL: it stands
+	 * still. */
+	uint64_t (*now)(void *ctx);
+	uint64_t (*last_use)(void *ctx, pfn_t frame);
 	/* When a page is referenced next, for policies that want the future. */
 	uint64_t (*next_use)(void *ctx, uint32_t pid, vpn_t page);
 	void *ctx;
@@ -133,6 +138,11 @@ void process_exit(struct process *p);
 void process_activate(struct process *p, unsigned cpu);
 
 must_use struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind);
+
+/* Tells the policy of all references so far, and lets it give up pages if it is time.  For policies that see every reference, after
+ * at most MACHINE_LOG of them, and at kernel_policy_due(): a time as config.now tells it, POLICY_NEVER: no matter. */
+void kernel_policy_tell(struct kernel *k);
+uint64_t kernel_policy_due(const struct kernel *k);
 
 struct process_mapping {
 	vaddr_t start;          /* page-aligned for map; 0 without fixed: the kernel chooses */

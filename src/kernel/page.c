@@ -19,8 +19,9 @@
 #define KEY_FILE (1ull << 63)
 enum { KEY_INDEX_BITS = 40 };
 
-enum pw_err page_alloc(struct kernel *k, uint32_t *ret)
+enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret)
 {
+	reclaim_expect(k, key);
 	for (;;) {
 		enum pw_err err = frame_take_page(&k->frames, ret);
 		if (err != PW_NOFRAMES)
@@ -110,7 +111,7 @@ static enum pw_err anon_fill_frame(struct kernel *k, uint32_t f, uint32_t anon, 
 enum pw_err page_bring_anon(struct kernel *k, uint32_t anon, uint64_t page)
 {
 	uint32_t f;
-	enum pw_err err = page_alloc(k, &f);
+	enum pw_err err = page_alloc(k, page_key_of_anon(anon), &f);
 	return err ? err : anon_fill_frame(k, f, anon, page);
 }
 
@@ -130,10 +131,16 @@ enum pw_err page_bring_ahead(struct kernel *k, uint32_t anon)
 	return PW_OK;
 }
 
+uint64_t page_key_of_file(const struct object *o, uint64_t index)
+{
+	return KEY_FILE | (uint64_t)o->id << KEY_INDEX_BITS | index;
+}
+
 uint64_t page_key(const struct kernel *k, uint32_t f)
 {
 	const struct frame *frame = &k->frames.at[f];
-	return frame->state == FRAME_FILE ? KEY_FILE | (uint64_t)frame->owner << KEY_INDEX_BITS | frame->index : frame->owner;
+	return frame->state == FRAME_FILE ? page_key_of_file(k->objects.file[frame->owner], frame->index)
+	                                  : page_key_of_anon(frame->owner);
 }
 
 uint32_t page_of_key(struct kernel *k, uint64_t key)

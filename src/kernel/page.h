@@ -16,8 +16,8 @@ struct process;
 
 static inline pfn_t frame_pfn(uint32_t f) { return pfn(f); }
 
-/* A frame for a page, others evicted to make room if need be.  => BUSY.  PW_NOFRAMES: nothing can be evicted */
-must_use enum pw_err page_alloc(struct kernel *k, uint32_t *ret);
+/* A frame for the page of this key, others evicted to make room if need be.  => BUSY.  PW_NOFRAMES: nothing can be evicted */
+must_use enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret);
 /* The same for a page nobody waits for: only while memory is plentiful. */
 must_use enum pw_err page_alloc_spare(struct kernel *k, uint32_t *ret);
 /* Gives a BUSY frame back unused. */
@@ -43,6 +43,8 @@ bool page_may_leave(struct kernel *k, uint32_t f);
 bool page_is_modified(struct kernel *k, uint32_t f);
 /* The identity the policy knows it by, and back: FRAME_NONE when it is not in memory. */
 uint64_t page_key(const struct kernel *k, uint32_t f);
+uint64_t page_key_of_file(const struct object *o, uint64_t index);
+static inline uint64_t page_key_of_anon(uint32_t anon) { return anon; }
 uint32_t page_of_key(struct kernel *k, uint64_t key);
 
 /* Takes every mapping away; what they have done to it is kept in its flags.  => FRAME_DIRTY is right */

@@ -29,13 +29,40 @@ static bool env_test_clear_ref(void *ctx, uint32_t slot)
 	struct frame *frame = kernel_frame(k, f);
 	bool logged = frame->flags & FRAME_REFERENCED;
 	frame->flags &= ~FRAME_REFERENCED;
+	if (k->config.touched && !k->config.policy->arrival_counts)
+		return logged; /* the accessed bit also tells of the arrival */
 	return pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_REFERENCED) || logged;
+}
+
+/* Without a log of references, a policy that wants touches has nothing but accessed bits: who is found used when the policy wants to
+ * evict it stays this time, and the policy is told of the touch as soon as it has chosen. */
+static bool is_sampling(const struct kernel *k)
+{
+	return !k->config.touched && k->config.policy->sees >= POLICY_SEES_RECENCY && !k->config.policy->wants_future;
 }
 
 static bool env_may_evict(void *ctx, uint32_t slot)
 {
 	struct kernel *k = ctx;
-	return page_may_leave(k, frame_of_slot(&k->frames, slot));
+	uint32_t f = frame_of_slot(&k->frames, slot);
+	if (!page_may_leave(k, f))
+		return false;
+	if (!is_sampling(k))
+		return true;
+	for (uint32_t i = 0; i < k->n_used; i++) {
+		if (k->used[i] == slot)
+			return false;
+	}
+	if (k->n_used == KERNEL_USED || !pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_REFERENCED))
+		return true;
+	k->used[k->n_used++] = slot;
+	return false;
+}
+
+static bool env_modified(void *ctx, uint32_t slot)
+{
+	struct kernel *k = ctx;
+	return page_is_modified(k, frame_of_slot(&k->frames, slot));
 }
 
 static uint64_t env_next_use(void *ctx, uint64_t key)
@@ -71,6 +98,7 @@ enum pw_err reclaim_init(struct kernel *k)
 		.ctx = k,
 		.test_clear_ref = env_test_clear_ref,
 		.may_evict = env_may_evict,
+		.modified = env_modified,
 		.next_use = env_next_use,
 		.seed = k->config.seed,
 		.params = policy_params_of(policy, &k->config.policy_params),
@@ -90,6 +118,11 @@ void reclaim_fini(struct kernel *k)
 	k->policy = NULL;
 }
 
+static uint64_t time_now(const struct kernel *k)
+{
+	return k->config.now ? k->config.now(k->config.ctx) : 0;
+}
+
 /* Tells the policy what was referenced since the last time. */
 static void recency_drain(struct kernel *k)
 {
@@ -102,39 +135,50 @@ static void recency_drain(struct kernel *k)
 		struct frame *frame = kernel_frame(k, (uint32_t)touched[i].v);
 		if (!(frame->flags & FRAME_LISTED))
 			continue;
-		if (policy->sees == POLICY_SEES_BITS)
+		if (policy->sees == POLICY_SEES_BITS) {
 			frame->flags |= FRAME_REFERENCED;
-		else
-			policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)touched[i].v));
+			continue;
+		}
+		if (k->config.last_use)
+			k->policy_env.now = k->config.last_use(k->config.ctx, touched[i]);
+		policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)touched[i].v));
 	}
 }
 
-/* Without a log of references, a policy that wants their order is corrected by the accessed bit: whoever was used gets to the
- * other end of its order, as at an arrival. */
-static bool second_chance(struct kernel *k, uint32_t f)
+void reclaim_expect(struct kernel *k, uint64_t key)
 {
 	const struct policy_ops *policy = k->config.policy;
-	if (k->config.touched || policy->sees < POLICY_SEES_RECENCY || policy->wants_future)
-		return false;
-	if (!pmap_page_test_clear(k->config.pmap, frame_pfn(f), PMAP_REFERENCED))
-		return false;
-	page_list_droppable(k, f);
-	return true;
+	if (!policy->arrival_counts)
+		recency_drain(k);
+	k->policy_env.now = time_now(k) + 1;
+	if (policy->miss)
+		policy->miss(k->policy, key);
+}
+
+/* => true: somebody was told of */
+static bool used_tell(struct kernel *k)
+{
+	uint32_t n = k->n_used;
+	for (uint32_t i = 0; i < n; i++)
+		k->config.policy->touch(k->policy, k->used[i]);
+	k->n_used = 0;
+	return n > 0;
 }
 
 /* The frame the policy gives up, unlisted; FRAME_NONE: nobody can leave. */
 static uint32_t victim_choose(struct kernel *k)
 {
+	uint32_t slot;
 	recency_drain(k);
-	for (;;) {
-		uint32_t slot = k->config.policy->victim(k->policy);
-		if (slot == POLICY_SLOT_NONE)
-			return FRAME_NONE;
-		uint32_t f = frame_of_slot(&k->frames, slot);
-		kernel_frame(k, f)->flags &= ~FRAME_LISTED;
-		if (!second_chance(k, f))
-			return f;
-	}
+	k->policy_env.now = time_now(k) + 1;
+	do {
+		slot = k->config.policy->victim(k->policy);
+	} while (used_tell(k) && slot == POLICY_SLOT_NONE);
+	if (slot == POLICY_SLOT_NONE)
+		return FRAME_NONE;
+	uint32_t f = frame_of_slot(&k->frames, slot);
+	kernel_frame(k, f)->flags &= ~FRAME_LISTED;
+	return f;
 }
 
 /* Swap slots of pages that are also in memory are the first to go when swap is full.  Returns how many were freed. */
@@ -249,6 +293,38 @@ enum pw_err reclaim_one(struct kernel *k)
 		failures++;
 	}
 	return PW_NOFRAMES;
+}
+
+void reclaim_wake(struct kernel *k, unsigned making)
+{
+	const struct policy_ops *policy = k->config.policy;
+	enum pw_err err = PW_OK;
+	if (!policy->wake)
+		return;
+	recency_drain(k);
+	k->policy_env.now = time_now(k) + making;
+	while (!err) {
+		uint32_t slot = policy->wake(k->policy);
+		used_tell(k);
+		if (slot == POLICY_SLOT_NONE)
+			return;
+		uint32_t f = frame_of_slot(&k->frames, slot);
+		kernel_frame(k, f)->flags &= ~FRAME_LISTED;
+		err = reclaim_page(k, f);
+	}
+}
+
+void kernel_policy_tell(struct kernel *k)
+{
+	recency_drain(k);
+	if (kernel_policy_due(k) <= time_now(k))
+		reclaim_wake(k, 0);
+}
+
+uint64_t kernel_policy_due(const struct kernel *k)
+{
+	const struct policy_ops *policy = k->config.policy;
+	return policy->due && k->config.now ? policy->due(k->policy) : POLICY_NEVER;
 }
 
 /* May the frame be emptied for a run of page tables? */

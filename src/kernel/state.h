@@ -11,7 +11,7 @@
 #include "reclaim.h"
 #include "swap.h"
 
-enum { KERNEL_CPUS = 256 };
+enum { KERNEL_CPUS = 256, KERNEL_USED = 32 };
 
 struct kernel {
 	/* Configuration: set by kernel_create, then only read. */
@@ -28,6 +28,8 @@ struct kernel {
 	void *policy;                /* its self */
 	size_t policy_bytes;
 	struct policy_env policy_env;
+	uint32_t used[KERNEL_USED];  /* slots found used when the policy wanted them, to be told to it: without a log of references */
+	uint32_t n_used;
 	struct process **process;    /* by number */
 	uint32_t n_processes;
 	struct htab pids;            /* -> number */

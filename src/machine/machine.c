@@ -32,12 +32,14 @@ static enum pw_err cpu_init(struct machine *m, struct cpu *c, uint64_t seed, str
 	return tlb_bank_init(&c->tlb, &m->model, &m->format, seed, why);
 }
 
+static uint64_t log_frames(const struct machine_config *c) { return c->log_every ? MACHINE_LOG : c->frames; }
+
 static enum pw_err machine_fill(struct machine *m, struct pw_why *why)
 {
 	const struct machine_config *c = &m->config;
 	m->cpu = mem_zalloc(c->n_cpus, sizeof *m->cpu);
 	m->frame = mem_reserve(c->frames * sizeof *m->frame);
-	m->log = mem_reserve(c->frames * sizeof *m->log);
+	m->log = mem_reserve(log_frames(c) * sizeof *m->log);
 	m->walks = mem_reserve(c->frames * sizeof *m->walks);
 	if (!m->cpu || !m->frame || !m->log || !m->walks ||
 	    physmem_init(&m->mem, c->frames, m->format.page_shift) != PW_OK)
@@ -65,6 +67,7 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	m->config = *c;
 	m->format = *c->format;
 	m->model = *c->cpu;
+	m->config.log_touches = c->log_touches && !c->log_every;
 	m->config.format = &m->format;
 	m->config.cpu = &m->model;
 	m->walk = walk_instance(&m->format);
@@ -91,7 +94,7 @@ void machine_destroy(struct machine *m)
 	if (m->frame)
 		mem_unreserve(m->frame, m->config.frames * sizeof *m->frame);
 	if (m->log)
-		mem_unreserve(m->log, m->config.frames * sizeof *m->log);
+		mem_unreserve(m->log, log_frames(&m->config) * sizeof *m->log);
 	if (m->walks)
 		mem_unreserve(m->walks, m->config.frames * sizeof *m->walks);
 	mem_free(m->cpu);
@@ -100,8 +103,9 @@ void machine_destroy(struct machine *m)
 
 /* ---- running ---- */
 
-/* How many of refs[0 .. n) are quick hits before the first that is not; each is stamped with its time. */
-static inline uint64_t run_quick(const struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
+/* How many of refs[0 .. n) are quick hits before the first that is not; each is stamped with its time and, if observed, logged. */
+static inline __attribute__((always_inline)) uint64_t run_quick(struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n,
+								uint64_t now, const bool observed)
 {
 	const uint64_t keep = m->keep;
 	uint64_t *const stamp = c->tlb.stamp;
@@ -112,6 +116,8 @@ static inline uint64_t run_quick(const struct machine *m, struct cpu *c, const r
 		if (slot & keep)
 			break;
 		stamp[slot >> REF_KIND_BITS] = now + i;
+		if (observed)
+			m->log[m->log_n++] = tlb_entry_pfn(c->tlb.entry[slot >> REF_KIND_BITS]);
 	}
 	return i;
 }
@@ -128,25 +134,37 @@ __attribute__((target_clones("avx2", "default"), optimize("O3"))) static void co
 	m->counts.references[ACCESS_FETCH] += fetches;
 }
 
-struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n)
+static inline __attribute__((always_inline)) struct machine_stop run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n,
+								     const bool observed)
 {
 	struct cpu *c = &m->cpu[cpu];
 	struct machine_stop stop = { .why = MACHINE_DONE };
 	const uint64_t begin = m->now + 1;
+	struct tlb_entry e;
 	uint64_t i = 0;
-	while ((i += run_quick(m, c, refs + i, n - i, begin + i)) < n) {
-		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, NULL);
+	while ((i += run_quick(m, c, refs + i, n - i, begin + i, observed)) < n) {
+		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, observed ? &e : NULL);
 		if (fault != MACHINE_FAULT_NONE) {
 			stop = (struct machine_stop){ .why = MACHINE_FAULTED, .va = ref_va(refs[i]),
 						      .kind = ref_kind(refs[i]), .fault = fault };
 			break;
 		}
+		if (observed && (begin + i != m->expected_at || tlb_entry_pfn(e).v != m->expected.v))
+			m->log[m->log_n++] = tlb_entry_pfn(e);
 		i++;
 	}
 	stop.done = i;
 	m->now += i;
 	count_kinds(m, refs, i);
 	return stop;
+}
+
+struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n)
+{
+	if (!m->config.log_every)
+		return run(m, cpu, refs, n, false);
+	uint64_t room = MACHINE_LOG - m->log_n;
+	return run(m, cpu, refs, n < room ? n : room, true);
 }
 
 /* One reference for each page the bytes lie on; here (at most) the bytes of one page. */
@@ -334,8 +352,22 @@ static bool sort_many(const struct machine *m, pfn_t *log, uint64_t n)
 	return true;
 }
 
+void machine_expect(struct machine *m, pfn_t f)
+{
+	m->expected = f;
+	m->expected_at = m->now + 1;
+	if (m->config.log_touches)
+		m->frame[f.v].last_use = m->now + 1; /* its stamp will bring no news */
+}
+
 uint64_t machine_touched(struct machine *m, const pfn_t **ret)
 {
+	if (m->config.log_every) {
+		uint64_t every = m->log_n;
+		m->log_n = 0;
+		*ret = m->log;
+		return every;
+	}
 	mmu_settle(m);
 	uint64_t n = m->log_n;
 	for (uint64_t i = 0; i < n; i++)

@@ -45,19 +45,22 @@ struct machine_stop {
 	enum machine_fault fault;
 };
 
+#define MACHINE_LOG (1u << 16)
+
 struct machine_config {
 	const struct ptfmt *format;
 	uint64_t frames;         /* of physical memory, each of one base page */
 	unsigned n_cpus;
 	const struct cpu_model *cpu; /* TLBs and walk caches; copied */
 	bool log_touches;        /* keep the order of last use: machine_touched() */
+	bool log_every;          /* keep every single reference instead, at most MACHINE_LOG of them */
 	uint64_t seed;
 };
 
 must_use enum pw_err machine_create(const struct machine_config *c, struct machine **ret, struct pw_why *why);
 void machine_destroy(struct machine *m);
 
-/* Runs the batch on a CPU until its end or the first fault. */
+/* Runs the batch on a CPU until its end or the first fault, or (log_every) until the log is full. */
 struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n);
 
 /* Moves bytes as the CPU would, through its MMU, page by page.  => stops before the first byte that faults. */
@@ -77,7 +80,11 @@ void machine_flush_all(struct machine *m);
 uint64_t machine_frame_last_use(struct machine *m, pfn_t f);
 uint64_t machine_frame_take_walks(struct machine *m, pfn_t f);
 
-/* The frames referenced since the last call, each once, ordered by last reference (log_touches).
+/* The next reference, which is to f, has been told of already: it is kept out of the logs. */
+void machine_expect(struct machine *m, pfn_t f);
+
+/* The frames referenced since the last call, each once, ordered by last reference (log_touches); or (log_every) the frame of each
+ * single reference, in order.
  * => *ret is valid until the next call on m. */
 uint64_t machine_touched(struct machine *m, const pfn_t **ret);
 

@@ -63,6 +63,8 @@ struct machine {
 	pfn_t *log;              /* frames touched since the last drain, not in order; sorted by the drain */
 	uint64_t log_n;
 	uint64_t drained;        /* time of the last drain */
+	pfn_t expected;          /* log_every: the frame whose reference at expected_at is not logged */
+	uint64_t expected_at;
 };
 
 /* Where the quick word of a reference is; kept is the reference without its offset.  Multiplying spreads pages and kinds over the

@@ -65,6 +65,7 @@ const struct policy_ops policy_lru = {
 	.paper = "R. L. Mattson, J. Gecsei, D. R. Slutz and I. L. Traiger, 1970",
 	.variant = "the exact order of last use, which no hardware shows a kernel",
 	.sees = POLICY_SEES_RECENCY,
+	.arrival_counts = true,
 	.bytes = lru_bytes,
 	.init = lru_init,
 	.enter = lru_enter,

@@ -68,6 +68,7 @@ const struct policy_ops policy_mru = {
 	.paper = "H.-T. Chou and D. J. DeWitt, 1985",
 	.variant = "the page used last leaves; one that has just come in counts as used",
 	.sees = POLICY_SEES_RECENCY,
+	.arrival_counts = true,
 	.bytes = mru_bytes,
 	.init = mru_init,
 	.enter = mru_enter,

@@ -14,7 +14,7 @@
  *
  * A fault on a page goes:   touch()* -> miss(key) -> victim() until there is room -> enter(slot, key) -> wake()*
  * Before miss, victim and wake the driver has told of every reference so far.  enter() stands for the reference that brought the
- * page in: that one is not reported again, as a bit or as a touch, when it is restarted. */
+ * page in: when that one is restarted it is not reported again, as a bit or as a touch, unless the policy says arrival_counts. */
 #pragma once
 #include "../base/err.h"
 #include <stdbool.h>
@@ -61,7 +61,7 @@ struct policy_ops {
 	const char *paper;    /* where it is from: author, year */
 	const char *variant;  /* the choices that books differ on, in words */
 	enum policy_sees sees;
-	bool arrival_counts;  /* BITS: the reference that brings a page in sets its bit */
+	bool arrival_counts;  /* the reference that brings a page in sets its bit; RECENCY: being told of it does no harm */
 	bool wants_future;    /* needs env->next_use, so a trace that can be read twice */
 	bool variable;        /* the number of resident pages is the policy's own: frames are only an upper bound */
 	const struct policy_param *param; /* at most POLICY_PARAMS, ended by one without key; NULL: none */

@@ -72,10 +72,28 @@ static uint64_t run_take_walks(void *ctx, pfn_t frame)
 	return machine_frame_take_walks(r->machine, frame);
 }
 
-/* Exact recency is logged only for those who look at it: the log costs time on every reference that misses the first TLB. */
+static uint64_t run_now(void *ctx)
+{
+	const struct run *r = ctx;
+	return machine_now(r->machine);
+}
+
+static uint64_t run_last_use(void *ctx, pfn_t frame)
+{
+	struct run *r = ctx;
+	return machine_frame_last_use(r->machine, frame);
+}
+
+/* Exact recency is logged only for those who look at it: the log costs time on every reference that misses the first TLB.  Who knows
+ * the future must know the past. */
 static bool run_wants_recency(const struct run_options *o)
 {
-	return o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
+	return (o->refbits == REFBITS_EXACT || o->policy->wants_future) && o->policy->sees != POLICY_SEES_NOTHING;
+}
+
+static bool run_wants_every(const struct run_options *o)
+{
+	return run_wants_recency(o) && o->policy->sees == POLICY_SEES_EVERY;
 }
 
 static uint64_t run_frames(const struct run_options *o)
@@ -101,7 +119,7 @@ static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 	r->physical_frames = run_frames(&r->opt);
 	struct machine_config mc = {
 		.format = &r->opt.format, .frames = r->physical_frames, .n_cpus = r->opt.n_cpus, .cpu = &r->opt.cpu,
-		.log_touches = run_wants_recency(&r->opt), .seed = r->opt.seed,
+		.log_touches = run_wants_recency(&r->opt), .log_every = run_wants_every(&r->opt), .seed = r->opt.seed,
 	};
 	enum pw_err err = machine_create(&mc, &r->machine, why);
 	if (err != PW_OK)
@@ -122,7 +140,8 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.policy = r->opt.policy, .policy_params = r->opt.policy_params,
 		.swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
-		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
+		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .now = run_now,
+		.last_use = run_wants_every(&r->opt) ? NULL : run_last_use, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
 	};
 	enum pw_err err = kernel_create(&kc, &r->kernel, why);
 	if (err == PW_OK)
@@ -157,6 +176,8 @@ enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
 {
 	struct trace_info info = trace_describe(t);
 	r->trace = t;
+	r->policy_due = kernel_policy_due(r->kernel);
+	r->policy_due += r->policy_due == 0;
 	if (r->opt.format.page_shift < info.granule_shift)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
 		               "record it with --granule 1", info.source, 1ull << info.granule_shift,
@@ -214,8 +235,8 @@ static void run_note_refusal(struct run *r, struct run_process *p, const struct 
 			.pid = p->pid, .address = stop->va.v, .at = r->position, .kind = stop->kind, .why = text ? text : "" };
 }
 
-/* Tells the working set which page came into which frame. */
-static void run_note_install(struct run *r, struct run_process *p, vaddr_t va)
+/* Tells the working set which page came into which frame, and the machine if the policy knows of the reference to come. */
+static void run_note_install(struct run *r, struct run_process *p, vaddr_t va, bool arrived)
 {
 	struct pmap_mapping m;
 	struct pmap *space = process_pmap(p->process);
@@ -224,6 +245,8 @@ static void run_note_install(struct run *r, struct run_process *p, vaddr_t va)
 		return;
 	if (ws_installed(r->ws, p->pid, page, m.pfn) != PW_OK)
 		run_fail(r, PW_NOMEM, "out of memory for the working set");
+	if (arrived && !r->opt.policy->arrival_counts && run_wants_recency(&r->opt))
+		machine_expect(r->machine, m.pfn);
 }
 
 /* The space of a killed process is gone already or goes now. */
@@ -244,7 +267,7 @@ static enum run_next run_fault(struct run *r, struct run_process *p, unsigned cp
 	struct fault_report report = process_fault(p->process, cpu, stop->va, stop->kind);
 	switch (report.outcome) {
 	case FAULT_OUTCOME_RESOLVED:
-		run_note_install(r, p, stop->va);
+		run_note_install(r, p, stop->va, report.arrived);
 		return RUN_RETRY;
 	case FAULT_OUTCOME_KILLED:
 		run_kill(r, p);
@@ -262,6 +285,8 @@ static uint64_t run_piece(const struct run *r, uint64_t n)
 {
 	uint64_t due = ws_due_in(r->ws);
 	n = n < due ? n : due;
+	due = r->policy_due - machine_now(r->machine);
+	n = n < due ? n : due;
 	if (r->opt.limit && n > r->opt.limit - r->position)
 		n = r->opt.limit - r->position;
 	if (r->position < r->opt.warmup && n > r->opt.warmup - r->position)
@@ -269,8 +294,21 @@ static uint64_t run_piece(const struct run *r, uint64_t n)
 	return n;
 }
 
+/* The policy hears of every reference before the machine's log is full, and is woken in time. */
+static void run_policy_boundary(struct run *r)
+{
+	uint64_t now = machine_now(r->machine);
+	if (run_wants_every(&r->opt) || r->policy_due <= now)
+		kernel_policy_tell(r->kernel);
+	if (!r->opt.policy->due)
+		return;
+	r->policy_due = kernel_policy_due(r->kernel);
+	r->policy_due = r->policy_due > now ? r->policy_due : now + 1; /* whatever it says, there is progress */
+}
+
 static void run_boundary(struct run *r)
 {
+	run_policy_boundary(r);
 	if (ws_due_in(r->ws) == 0)
 		ws_sample(r->ws);
 	if (r->opt.warmup && r->position >= r->opt.warmup && !r->base.taken) {
