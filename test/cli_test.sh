@@ -26,7 +26,7 @@ if have bash; then
 	cat >complete.bash <<'BASH'
 source "$1"
 COMP_WORDS=("$2" run --pol); COMP_CWORD=2; _pageworks; echo "${COMPREPLY[@]}"
-COMP_WORDS=("$2" run --policy l); COMP_CWORD=3; _pageworks; echo "${COMPREPLY[@]}"
+COMP_WORDS=("$2" run --policy lr); COMP_CWORD=3; _pageworks; echo "${COMPREPLY[@]}"
 COMP_WORDS=("$2" re); COMP_CWORD=1; _pageworks; echo "${COMPREPLY[@]}"
 BASH
 	bash complete.bash "$source/completions/pageworks.bash" "$pageworks" 2>&1 | tr '\n' ' ' | grep -q '^--policy lru record $'
