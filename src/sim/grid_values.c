@@ -246,13 +246,14 @@ static enum pw_err name_add(struct grid_values *v, enum grid_word word, const ch
 	struct run_options options;
 	struct pw_why inner = { "" };
 	*grid_word_place(&alone, word) = text;
-	if (machine_words_resolve(&alone, &options, &inner) == PW_OK)
+	enum pw_err err = machine_words_resolve(&alone, &options, &inner);
+	if (err == PW_OK)
 		return value_add(v, where, text, why);
 	/* The line begins with the option's own name; where says it better. */
 	size_t skip = strlen(words[word].name) + 2;
 	bool named = strncmp(inner.text, "--", 2) == 0 && strncmp(inner.text + 2, words[word].name, skip - 2) == 0;
 	const char *rest = named ? inner.text + skip + strspn(inner.text + skip, ": ") : inner.text;
-	return pw_fail(why, PW_INVALID, "%s: %s", where, rest);
+	return pw_fail(why, err, "%s: %s", where, rest);
 }
 
 /* One value, without spaces around it. */
@@ -282,16 +283,31 @@ static char *trim(char *text)
 	return text;
 }
 
+/* Parameters go on after a comma: in "lru,2q:in=25%,out=50%,clock" the third piece belongs to the second value. */
+static bool is_parameter(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz_-");
+	return n && text[n] == '=';
+}
+
+/* => the end of the value that begins here. */
+static char *value_end(char *text, enum grid_word word)
+{
+	char *end = text + strcspn(text, holds_commas(word) ? ";" : ",;");
+	while (*end == ',' && memchr(text, ':', (size_t)(end - text)) && is_parameter(end + 1))
+		end += 1 + strcspn(end + 1, ",;");
+	return end;
+}
+
 enum pw_err grid_values_add(struct grid_values *v, enum grid_word word, const char *where, const char *text, struct pw_why *why)
 {
 	enum pw_err err = PW_OK;
 	char *copy = mem_strdup(text), *at = copy;
 	if (!copy)
 		return pw_fail(why, PW_NOMEM, "%s: out of memory", where);
-	const char *separators = holds_commas(word) ? ";" : ",;";
 	while (err == PW_OK && at) {
 		char *value = at;
-		at += strcspn(at, separators);
+		at = value_end(at, word);
 		at = *at ? (*at = '\0', at + 1) : NULL;
 		value = trim(value);
 		if (strlen(value) >= VALUE_BYTES)

@@ -1,7 +1,7 @@
 /* grid_values.h - the values one word of a grid takes: "lru, clock", "1M..64M:x2", "10%, 50%", "l1d=64/4,l2=1536/12; l1d=32/4".
  *
  * Which values a word may have is known from the list of words: those that take numbers may be given ranges, and those that take a
- * specification, which holds commas itself, separate their values with semicolons. */
+ * specification, which holds commas itself, separate their values with semicolons.  A name may have parameters ("2q:in=25%,out=50%"). */
 #pragma once
 #include "words.h"
 

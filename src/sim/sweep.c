@@ -133,6 +133,8 @@ static enum pw_err plan_cell(struct planner *p, struct sweep_cell *c)
 		        "with --granule 1", 1ull << granule, 1ull << o.format.page_shift);
 		return cell_impossible(p, c, why.text);
 	}
+	if (strncmp(o.swap, "file:", 5) == 0)
+		return cell_impossible(p, c, "--swap file: cells run side by side and would share the file; use ram, ssd or hdd");
 	err = run_create(&o, &r, &why);
 	if (err == PW_NOMEM)
 		return pw_fail(p->why, err, "%s", why.text);
