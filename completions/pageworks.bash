@@ -37,6 +37,9 @@ _pageworks()
 	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
 	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
 	--files) COMPREPLY=($(compgen -W 'cached cold' -- "$word")); return ;;
+	--emit) COMPREPLY=($(compgen -W 'slurm parallel' -- "$word")); return ;;
+	--dir | --collect) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$word")); return ;;
+	--jobs | --columns | --sort | --pivot) return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--frames | --ram | --page | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac

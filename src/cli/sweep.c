@@ -573,6 +573,11 @@ static int sweep_verdict(const struct sweep_verb *v)
 static int sweep_emit_all(struct sweep_verb *v)
 {
 	unsigned n = sweep_emit_count(v->sheet);
+	bool lines = !strchr(sweep_dir_path(v->dir), '\n');
+	for (unsigned i = 0; i < v->sheet->n_traces; i++)
+		lines = lines && !strchr(v->sheet->trace[i], '\n');
+	if (!lines && v->emit == EMIT_PARALLEL)
+		return cli_error("--emit parallel: a name with a line break in it cannot be in a list of one command a line");
 	signal(SIGPIPE, SIG_IGN);
 	int status = sweep_write(v, FORM_EMIT, "list", v->report_name, &v->report);
 	if (status == CLI_OK && !v->quiet)
@@ -593,12 +598,32 @@ static int sweep_collect(struct sweep_verb *v)
 	return status == CLI_OK ? verdict : status;
 }
 
+/* Recordings keep addresses to the page: the smallest that the grid has. */
+static unsigned sweep_granule_shift(const struct machine_words *machine, unsigned n)
+{
+	unsigned shift = 12;
+	for (unsigned i = 0; i < n; i++) {
+		struct run_options o;
+		struct machine_words w = machine[i];
+		w.frames = NULL; /* may be in percent, of what is not known yet */
+		if (machine_words_resolve(&w, &o, NULL) == PW_OK && o.format.page_shift < shift)
+			shift = o.format.page_shift;
+	}
+	return shift;
+}
+
 static int sweep_record_command(struct sweep_verb *v)
 {
 	struct pw_why why = { "" };
+	struct machine_words *machine;
+	unsigned n;
 	if (!v->is_command)
 		return CLI_OK;
-	enum pw_err err = sweep_record(v->dir, v->argv + v->word_at, &v->recording, &why);
+	if (grid_machines(v->grid, &machine, &n, &why) != PW_OK)
+		return cli_error("%s", why.text);
+	unsigned shift = sweep_granule_shift(machine, n);
+	mem_free(machine);
+	enum pw_err err = sweep_record(v->dir, v->argv + v->word_at, shift, &v->recording, &why);
 	if (err == PW_OK)
 		return CLI_OK;
 	cli_error("%s", *why.text ? why.text : pw_err_text(err));
@@ -653,7 +678,7 @@ int cli_sweep(int argc, char **argv)
 	int status = sweep_all(&v, argc, argv);
 	int exit_status = v.recording.exit_status, signal_number = sweep_signal ? sweep_signal : v.recording.signal;
 	sweep_close(&v);
-	if (sweep_signal || (status == CLI_OK && (exit_status || signal_number)))
+	if (signal_number || (status == CLI_OK && exit_status))
 		return cli_end_like(exit_status, signal_number);
 	return status;
 }

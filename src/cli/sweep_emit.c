@@ -94,17 +94,17 @@ static void emit_parallel(const struct sheet *s, const struct sweep_dir *d, cons
 		}
 }
 
-static void emit_slurm_head(unsigned n, const char *dir, FILE *out)
+static void emit_slurm_head(unsigned n, FILE *out)
 {
 	char cwd[PATH_MAX] = ".";
 	unsigned tasks = n < EMIT_TASKS_MAX ? n : EMIT_TASKS_MAX;
 	fprintf(out, "#!/bin/sh\n"
-	             "# %u cells of a sweep; submit with sbatch, then: pageworks sweep --collect %s\n"
+	             "# %u cells of a sweep, to be submitted with sbatch; 'pageworks sweep --collect' gathers what they leave\n"
 	             "#SBATCH --job-name=pageworks-sweep\n"
 	             "#SBATCH --array=0-%u\n"
 	             "#SBATCH --ntasks=1\n"
 	             "#SBATCH --cpus-per-task=1\n"
-	             "cd ", n, dir, tasks ? tasks - 1 : 0);
+	             "cd ", n, tasks ? tasks - 1 : 0);
 	sweep_emit_word(out, getcwd(cwd, sizeof cwd) ? cwd : ".");
 	fprintf(out, " || exit\n"
 	             "cells=%u tasks=%u\n"
@@ -115,7 +115,7 @@ static void emit_slurm_head(unsigned n, const char *dir, FILE *out)
 static void emit_slurm(const struct sheet *s, const struct sweep_dir *d, const char *program, FILE *out)
 {
 	unsigned n = 0;
-	emit_slurm_head(sweep_emit_count(s), sweep_dir_path(d), out);
+	emit_slurm_head(sweep_emit_count(s), out);
 	for (unsigned i = 0; i < s->n_cells; i++)
 		if (emit_wants(&s->cell[i])) {
 			fprintf(out, "\t%u) ", n++);

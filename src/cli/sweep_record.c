@@ -19,24 +19,23 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { RECORD_GRANULE_SHIFT = 12, RECORD_SEED = 1 };
+enum { RECORD_SEED = 1 };
 
-/* "recorded/NAME-HASH.pwt" */
-static char *record_name(char *const argv[])
+/* "NAME-HASH.pwt" */
+static char *record_name(char *const argv[], unsigned granule_shift)
 {
 	char cwd[PATH_MAX] = "";
 	const char *base = strrchr(argv[0], '/');
-	uint64_t hash = getcwd(cwd, sizeof cwd) ? XXH3_64bits(cwd, strlen(cwd)) : 0;
+	uint64_t hash = getcwd(cwd, sizeof cwd) ? XXH3_64bits_withSeed(cwd, strlen(cwd), granule_shift) : granule_shift;
 	for (unsigned i = 0; argv[i]; i++)
 		hash = XXH3_64bits_withSeed(argv[i], strlen(argv[i]) + 1, hash);
 	return mem_printf("%s-%016" PRIx64 ".pwt", base && base[1] ? base + 1 : argv[0], hash);
 }
 
-static enum pw_err record_copy(struct trace *t, const char *path, struct pw_why *why)
+static enum pw_err record_copy(struct trace *t, const char *path, unsigned granule_shift, struct pw_why *why)
 {
 	struct trace_info info = trace_describe(t);
-	unsigned granule = info.granule_shift > RECORD_GRANULE_SHIFT ? info.granule_shift : RECORD_GRANULE_SHIFT;
-	struct pwt_options po = { .granule_shift = granule,
+	struct pwt_options po = { .granule_shift = info.granule_shift > granule_shift ? info.granule_shift : granule_shift,
 	                          .has_events = info.has_events, .command = info.source, .seed = RECORD_SEED };
 	struct pwt_writer *w;
 	enum pw_err err = pwt_writer_create(path, &po, &w, why);
@@ -56,7 +55,8 @@ static bool record_interrupted(int signal_number)
 	       signal_number == SIGKILL;
 }
 
-static enum pw_err record_run(char *const argv[], const char *fresh, struct sweep_recording *ret, struct pw_why *why)
+static enum pw_err record_run(char *const argv[], const char *fresh, unsigned granule_shift,
+                              struct sweep_recording *ret, struct pw_why *why)
 {
 	struct capture_options co = { .seed = RECORD_SEED, .take_signals = true };
 	struct capture_outcome outcome = { 0 };
@@ -66,7 +66,7 @@ static enum pw_err record_run(char *const argv[], const char *fresh, struct swee
 		ret->status = capture_exit_status(err);
 		return err;
 	}
-	err = record_copy(t, fresh, why);
+	err = record_copy(t, fresh, granule_shift, why);
 	if (err == PW_OK)
 		capture_outcome(t, &outcome);
 	trace_close(t);
@@ -88,15 +88,16 @@ static enum pw_err record_keep(const char *fresh, const char *path, struct pw_wh
 	return ok && rename(fresh, path) == 0 ? PW_OK : pw_fail(why, PW_IO, "%s: %s", path, strerror(errno));
 }
 
-enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], struct sweep_recording *ret, struct pw_why *why)
+enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], unsigned granule_shift, struct sweep_recording *ret,
+                         struct pw_why *why)
 {
 	*ret = (struct sweep_recording){ .status = CLI_FAILED };
-	char *name = record_name(argv);
+	char *name = record_name(argv, granule_shift);
 	char *fresh = name ? mem_printf("%s/recorded/.new.%ld.%s", sweep_dir_path(d), (long)getpid(), name) : NULL;
 	ret->path = name ? mem_printf("%s/recorded/%s", sweep_dir_path(d), name) : NULL;
 	enum pw_err err = fresh && ret->path ? PW_OK : pw_fail(why, PW_NOMEM, "out of memory");
 	if (err == PW_OK && access(ret->path, R_OK) != 0) {
-		err = record_run(argv, fresh, ret, why);
+		err = record_run(argv, fresh, granule_shift, ret, why);
 		if (err == PW_OK)
 			err = record_keep(fresh, ret->path, why);
 		if (err != PW_OK)

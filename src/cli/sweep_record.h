@@ -9,6 +9,8 @@ struct sweep_recording {
 	int status;       /* after an error: the exit status that reports it */
 };
 
-/* Records a command into the directory, or finds it recorded.  => on error nothing half recorded is left. */
-must_use enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], struct sweep_recording *ret, struct pw_why *why);
+/* Records a command into the directory, addresses exact to 2^granule_shift bytes, or finds it so recorded.
+ * => on error nothing half recorded is left. */
+must_use enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], unsigned granule_shift,
+                                struct sweep_recording *ret, struct pw_why *why);
 void sweep_recording_fini(struct sweep_recording *r);
