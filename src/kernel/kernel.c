@@ -264,6 +264,17 @@ static void mappings_of(struct process *p, void (*visit)(void *ctx, const struct
 		visit_gone(p, &p->map.gone_others, visit, ctx);
 }
 
+bool process_mapping_at(struct process *p, vaddr_t va, struct mapping_info *ret)
+{
+	unsigned shift = p->kernel->config.page_shift;
+	const struct entry *e = map_find(&p->map, va.v >> shift);
+	if (!e)
+		return false;
+	*ret = (struct mapping_info){ .pid = p->pid, .start = vaddr(e->node.start << shift), .bytes = entry_pages(e) << shift,
+	                              .name = e->name, .prot = e->prot, .alive = true };
+	return true;
+}
+
 void kernel_mappings(struct kernel *k, void (*visit)(void *ctx, const struct mapping_info *m), void *ctx)
 {
 	for (uint32_t i = 0; i < k->n_processes; i++)

@@ -98,6 +98,9 @@ struct kernel_config {
 	uint64_t (*last_use)(void *ctx, pfn_t frame);
 	/* When a page is referenced next, for policies that want the future. */
 	uint64_t (*next_use)(void *ctx, uint32_t pid, vpn_t page);
+	/* A page is about to be copied: the kernel reads this frame, which a driver that keeps its own account of use must know.  NULL:
+	 * nobody wants to. */
+	void (*copied)(void *ctx, pfn_t from);
 	void *ctx;
 };
 
@@ -189,6 +192,8 @@ struct mapping_info {
 };
 /* The driver's source of walks per frame, read and reset when a mapping loses a page and when it is described. */
 void kernel_set_walk_source(struct kernel *k, uint64_t (*take)(void *ctx, pfn_t frame), void *ctx);
+/* The mapping at an address: its bounds, name and rights, no counts.  => false: there is none */
+bool process_mapping_at(struct process *p, vaddr_t va, struct mapping_info *ret);
 void kernel_mappings(struct kernel *k, void (*visit)(void *ctx, const struct mapping_info *m), void *ctx);
 
 /* Runs carrying data: bytes of a process as the kernel moves them (faults are served on the way). */

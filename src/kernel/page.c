@@ -309,6 +309,9 @@ void page_fill_zero(struct kernel *k, uint32_t f)
 void page_copy(struct kernel *k, uint32_t to, uint32_t from)
 {
 	kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_copy));
+	reclaim_note_use(k, from);
+	if (k->config.copied)
+		k->config.copied(k->config.ctx, frame_pfn(from));
 	if (k->config.carries_data)
 		memcpy(page_bytes(k, to), page_bytes(k, from), kernel_page_bytes(k));
 }

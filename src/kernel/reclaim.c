@@ -145,6 +145,17 @@ static void recency_drain(struct kernel *k)
 	}
 }
 
+void reclaim_note_use(struct kernel *k, uint32_t f)
+{
+	const struct policy_ops *policy = k->config.policy;
+	if (!k->config.touched || policy->sees != POLICY_SEES_RECENCY)
+		return;
+	recency_drain(k);
+	k->policy_env.now = time_now(k) + 1;
+	if (kernel_frame(k, f)->flags & FRAME_LISTED)
+		policy->touch(k->policy, slot_of_frame(&k->frames, f));
+}
+
 void reclaim_expect(struct kernel *k, uint64_t key)
 {
 	const struct policy_ops *policy = k->config.policy;

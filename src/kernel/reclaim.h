@@ -16,6 +16,8 @@ void reclaim_expect(struct kernel *k, uint64_t key);
 void reclaim_wake(struct kernel *k, unsigned making);
 /* Evicts one page.  => PW_NOFRAMES: none can be */
 must_use enum pw_err reclaim_one(struct kernel *k);
+/* The kernel itself uses this page now, which no log of references shows: for policies that go by the order of use. */
+void reclaim_note_use(struct kernel *k, uint32_t f);
 /* Makes a run of n frames free where there is one without page tables.  => PW_NOFRAMES */
 must_use enum pw_err reclaim_run(struct kernel *k, uint64_t n);
 /* What Linux's kswapd does beside the programs: below the low watermark, evict until the high one is reached. */

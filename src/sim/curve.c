@@ -10,7 +10,7 @@
  *   2. The number of a page is its rank in the order of first use; every page has one key.
  *   3. A boundary (end of the warm-up, limit, window of the working set) is never inside a piece.
  * Rejected: engines that read the trace themselves (each would repeat the reading). */
-#include "curve_impl.h"
+#include "curve_space.h"
 #include "../base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,8 +80,6 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 	if (o->page_shift < info.granule_shift)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
 		               "record it with --granule 1", info.source, 1ull << info.granule_shift, 1ull << o->page_shift);
-	if (info.has_events)
-		return pw_fail(why, PW_UNSUPPORTED, "%s: traces with mappings are not supported yet", info.source);
 	for (unsigned i = 0; i < o->n_policies; i++)
 		if (o->policy[i] != &policy_lru)
 			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: only the curve of lru is drawn so far", o->policy[i]->name);
@@ -93,15 +91,21 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 		mem_free(c);
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	}
-	*ret = c;
-	return PW_OK;
+	enum pw_err err = info.has_events ? curve_space_create(c, &c->space, why) : PW_OK;
+	if (err == PW_OK)
+		*ret = c;
+	else
+		curve_destroy(c);
+	return err;
 }
 
 void curve_destroy(struct curve *c)
 {
 	if (!c)
 		return;
+	curve_space_destroy(c->space);
 	lru_curve_fini(&c->lru);
+	mem_free(c->class);
 	mem_free(c->process);
 	mem_free(c->base.faults);
 	mem_free(c->base.written);
@@ -117,13 +121,17 @@ static uint32_t curve_process_get(struct curve *c, uint32_t pid)
 		if (c->process[c->recent].pid == pid)
 			return c->recent;
 	struct curve_process *grown = mem_realloc(c->process, c->n_processes + 1, sizeof *grown);
+	struct curve_class_info *info = mem_realloc(c->class, c->n_processes + 1, sizeof *info);
 	uint32_t class;
 	if (grown)
 		c->process = grown;
-	if (!grown || lru_curve_class(&c->lru, &class) != PW_OK) {
+	if (info)
+		c->class = info;
+	if (!grown || !info || lru_curve_class(&c->lru, &class) != PW_OK) {
 		curve_fail(c, PW_NOMEM, "out of memory for process %u", pid);
 		return UINT32_MAX;
 	}
+	c->class[class] = (struct curve_class_info){ .pid = pid, .name = "" };
 	c->process[c->n_processes] = (struct curve_process){ .pid = pid, .class = class };
 	return c->n_processes++;
 }
@@ -152,15 +160,15 @@ static enum pw_err curve_first_use(struct curve *c, uint64_t i)
 	return PW_OK;
 }
 
-static void curve_uses(struct curve *c)
+static void curve_uses(struct curve *c, const ref_t *refs)
 {
 	enum pw_err err = PW_OK;
 	uint64_t i = 0;
 	while (err == PW_OK && (i = lru_curve_run(&c->lru, &c->uses, i, &err)) < c->uses.n)
 		if (err == PW_OK)
-			err = curve_first_use(c, i++);
+			err = c->space ? curve_space_use(c, i++, refs) : curve_first_use(c, i++);
 	if (err == PW_LIMIT)
-		curve_fail(c, err, "more than %u pages: use --sample, or a larger --page", LRU_PAGES_MAX);
+		curve_fail(c, err, "more pages than can be numbered: use --sample, or a larger --page");
 	else if (err != PW_OK)
 		curve_fail(c, err, "out of memory after %llu pages; --sample needs little", (unsigned long long)c->n_pages);
 }
@@ -187,7 +195,7 @@ static void curve_piece(struct curve *c, uint32_t space, const ref_t *refs, uint
 		else
 			c->uses.n = 0;
 	}
-	curve_uses(c);
+	curve_uses(c, done == n ? refs : sifted);
 	lru_curve_advance(&c->lru, done, c->uses.n);
 	c->position += n;
 }
@@ -223,6 +231,8 @@ static void curve_window_end(struct curve *c)
 	v->window_pages = 0;
 }
 
+uint64_t curve_refused(const struct curve *c) { return c->refused + (c->space ? curve_space_refused(c->space) : 0); }
+
 /* What was counted is forgotten; the stack stays as it is.  Write-backs are known late, so those until now are taken off in the end. */
 static void curve_warm(struct curve *c)
 {
@@ -231,8 +241,9 @@ static void curve_warm(struct curve *c)
 		curve_fail(c, PW_NOMEM, "out of memory at the end of the warm-up");
 		return;
 	}
-	c->base_references = c->lru.now;
-	c->base_refused = c->refused;
+	c->base_position = c->position;
+	c->base_refused = curve_refused(c);
+	c->base_skipped = c->skipped_refs;
 	lru_curve_forget(&c->lru);
 }
 
@@ -246,9 +257,27 @@ static void curve_boundary(struct curve *c)
 		c->state = CURVE_ENDED;
 }
 
+/* References of a process that has ended. */
+static void curve_skip(struct curve *c, uint64_t n)
+{
+	if (c->state != CURVE_GOING)
+		return;
+	if (c->opt.limit && n > c->opt.limit - c->position)
+		n = c->opt.limit - c->position;
+	c->position += n;
+	c->skipped_refs += n;
+	curve_boundary(c);
+}
+
 static void curve_refs(struct curve *c, const struct trace_item *item)
 {
-	uint32_t space = curve_process_get(c, item->pid);
+	uint32_t space = 0;
+	if (c->space && !curve_space_enter(c, item->pid, &space)) {
+		curve_skip(c, item->n_refs);
+		return;
+	}
+	if (!c->space)
+		space = curve_process_get(c, item->pid);
 	for (uint64_t at = 0; at < item->n_refs && c->state == CURVE_GOING;) {
 		uint64_t n = curve_due(c, item->n_refs - at);
 		curve_piece(c, space, item->refs + at, n);
@@ -270,6 +299,8 @@ enum curve_state curve_step(struct curve *c)
 		c->state = CURVE_ENDED;
 	else if (item.event.kind == TRACE_LOST)
 		c->lost += item.event.count;
+	else if (c->space)
+		curve_space_event(c, item.pid, &item.event);
 	return c->state;
 }
 

@@ -74,7 +74,9 @@ struct curve_result {
 	bool interrupted;
 	uint64_t page_bytes, limit, warmup, seed, tau;
 	uint64_t references, refused, lost;   /* counted ones, after the warm-up */
+	uint64_t skipped;                     /* of processes that had ended */
 	uint64_t pages;                       /* distinct pages touched, warm-up included */
+	uint64_t footprint;                   /* pages that existed at once, at most: more memory than that is never used */
 	struct curve_line *line;
 	unsigned n_lines;
 	struct curve_working_set *ws;

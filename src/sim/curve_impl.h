@@ -9,6 +9,11 @@ struct curve_process {
 	uint32_t pid;
 	uint32_t class;
 };
+struct curve_class_info {
+	uint32_t pid;
+	const char *name;                /* of the mapping; "": all there is */
+};
+struct curve_space;
 
 enum { CURVE_WINDOWS_MAX = 2048 };
 
@@ -19,13 +24,16 @@ struct curve {
 	struct uses uses;
 	struct curve_process *process;   /* the space of process i is i */
 	unsigned n_processes, recent;
+	struct curve_class_info *class;  /* what the classes of lru are */
+	struct curve_space *space;       /* NULL: a trace without mappings */
+	uint64_t skipped_refs;           /* of processes that had ended */
 	uint64_t n_pages;                /* numbers given */
 	uint64_t position;               /* references taken from the trace */
 	uint64_t refused, lost;
 	/* At the end of the warm-up. */
 	bool warm;
 	struct lru_totals base;
-	uint64_t base_references, base_refused;
+	uint64_t base_position, base_refused, base_skipped;
 	/* W(t, tau) at every every-th multiple of tau. */
 	struct curve_window window[CURVE_WINDOWS_MAX];
 	unsigned n_windows;
@@ -36,6 +44,7 @@ struct curve {
 };
 
 enum curve_state curve_fail(struct curve *c, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+uint64_t curve_refused(const struct curve *c);
 /* curve_advice.c: says in words what the sizes, ascending, mean.  => r->references is set */
 struct curve_sizes {
 	uint64_t n, *frames, *faults;

@@ -116,10 +116,12 @@ enum pw_err curve_write_json(const struct curve_result *r, FILE *out)
 	jsonw_object(&j, "references");
 	jsonw_u64(&j, "total", r->references);
 	jsonw_u64(&j, "refused", r->refused);
+	jsonw_u64(&j, "skipped", r->skipped);
 	jsonw_u64(&j, "lost", r->lost);
 	jsonw_end(&j);
 	jsonw_object(&j, "memory");
 	jsonw_u64(&j, "touched_pages", r->pages);
+	jsonw_u64(&j, "footprint_pages", r->footprint);
 	jsonw_u64(&j, "host_bytes", r->host_bytes);
 	jsonw_end(&j);
 	points(&j, r);

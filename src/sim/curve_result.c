@@ -6,7 +6,7 @@
  * Invariants.
  *   1. A line's points ascend, without doubles.
  *   2. On error everything in the result is released. */
-#include "curve_impl.h"
+#include "curve_space.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -136,7 +136,9 @@ static void check_all(const struct curve *c, struct curve_result *r)
 		check(r, !wrong, "%s: %" PRIu64 " sizes have more faults than a smaller one", l->policy, wrong);
 		check(r, !l->n_points || l->point[0].faults <= r->references + r->pages, "%s: more faults than references", l->policy);
 	}
-	const char *flaw = lru_curve_flaw(&c->lru);
+	const char *flaw = c->space ? curve_space_flaw(c->space) : NULL;
+	check(r, !flaw, "kernel: %s", flaw ? flaw : "");
+	flaw = lru_curve_flaw(&c->lru);
 	check(r, !flaw, "%s", flaw ? flaw : "");
 }
 
@@ -156,11 +158,14 @@ static void result_input(const struct curve *c, struct curve_result *r)
 	r->warmup = c->opt.warmup;
 	r->tau = c->opt.tau;
 	r->seed = c->opt.seed;
-	r->references = c->lru.now - c->base_references;
-	r->refused = c->refused - c->base_refused;
+	r->refused = curve_refused(c) - c->base_refused;
+	r->skipped = c->skipped_refs - c->base_skipped;
+	r->references = c->position - c->base_position - r->refused - r->skipped;
 	r->lost = c->lost;
-	r->pages = c->n_pages;
-	r->host_bytes = lru_curve_bytes(&c->lru);
+	r->pages = r->footprint = c->n_pages;
+	if (c->space)
+		curve_space_pages(c->space, &r->pages, &r->footprint);
+	r->host_bytes = lru_curve_bytes(&c->lru) + (c->space ? curve_space_bytes(c->space) : 0);
 }
 
 enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_why *why)
@@ -168,7 +173,7 @@ enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_wh
 	unsigned n;
 	*ret = (struct curve_result){ 0 };
 	result_input(c, ret);
-	uint64_t *size = sizes_make(c, c->n_pages, &n);
+	uint64_t *size = sizes_make(c, ret->footprint, &n);
 	enum pw_err err = size && ret->source ? line_lru(c, ret, size, n) : PW_NOMEM;
 	if (err == PW_OK)
 		err = working_sets(c, ret);

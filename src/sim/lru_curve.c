@@ -309,11 +309,13 @@ enum pw_err lru_curve_use(struct lru_curve *l, const struct lru_use *use, uint64
 	struct lru_page p = l->page[use->page];
 	uint64_t below = recency_lift(&l->stack, use->page);
 	*ret_depth = below ? below + l->front.n : LRU_NEW;
-	if (below)
+	if (below && use->n)
 		count_interval(&l->intervals, p.at, use->at);
-	else
+	else if (use->n)
 		l->intervals.window_pages++;
 	p = (struct lru_page){ .dirty = below ? p.dirty : LRU_CLEAN, .class = use->class, .at = use->at + use->n - 1 };
+	if (!use->n)
+		p.at = below ? l->page[use->page].at : 0;
 	use_dirty(l, &p, *ret_depth, use->kinds & USE_STORE);
 	return front_enter(l, use->tag, use->page, use->allow, &p);
 }

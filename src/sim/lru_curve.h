@@ -87,7 +87,8 @@ must_use enum pw_err lru_curve_cover(struct lru_curve *l, uint32_t page);
 uint64_t lru_curve_run(struct lru_curve *l, const struct uses *u, uint64_t first, enum pw_err *ret_err);
 
 /* One use by the owner: of a page in class, under this tag in the front (its key, or lru_tag_shared), which allows these kinds without
- * the owner from now on.  at: the first reference of the use, from 1; n: how many references it took.  The fault is not counted yet.
+ * the owner from now on.  at: the first reference of the use, from 1; n: how many references it took, 0: nobody's, the page only moves to
+ * the top.  The fault is not counted yet.
  * => *ret_depth is LRU_NEW when the page was not there. */
 struct lru_use {
 	uint64_t tag, at, n;
@@ -96,6 +97,13 @@ struct lru_use {
 };
 must_use enum pw_err lru_curve_use(struct lru_curve *l, const struct lru_use *use, uint64_t *ret_depth);
 static inline uint64_t lru_tag_shared(uint32_t page) { return 1ull << 63 | page; }
+/* The page used last is known by this tag from now on. */
+static inline void lru_curve_retag(struct lru_curve *l, uint64_t tag, unsigned allow)
+{
+	unsigned entry = (unsigned)l->front.order & (LRU_FRONT - 1);
+	l->front.tag[entry / 4][entry % 4] = tag;
+	l->front.allow[entry] = allow;
+}
 /* Counts a fault in every size below depth; LRU_NEW: in every size there is. */
 void lru_curve_fault(struct lru_curve *l, uint32_t class, uint64_t depth);
 /* The batch is over: n references passed, in so many uses. */
