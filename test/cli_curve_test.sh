@@ -53,4 +53,22 @@ if [ -w /dev/full ]; then
 else
 	skip "no /dev/full"
 fi
+# Programs: processes, copies on write, files.
+if have qemu-x86_64; then
+	"$pageworks" record --quiet -f -o prog.pwt -- sh -c 'echo a | cat; (read x; echo "$x") </dev/null' >out 2>err
+	"$pageworks" curve --quiet --csv c.csv --frames 2,8,30,100,1000 prog.pwt 2>err; ok=$?
+	for frames in 2 8 30 100 1000; do
+		"$pageworks" run --quiet --frames $frames --json run.json prog.pwt 2>>err
+		faults=$(sed -n '/"faults"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
+		written=$(figure run.json written_back)
+		grep -q "^lru,$frames,[0-9]*,$faults,$written," c.csv || { ok=1; echo "# $frames: a run has $faults, $written written"; }
+	done
+	point $ok "a program's curve is that of its runs"
+	[ $ok -eq 0 ] || explain c.csv
+	"$pageworks" curve --frames 10,100 -- sh -c 'echo hello; exit 3' >out 2>err
+	[ $? -eq 3 ] && [ "$(cat out)" = hello ] && grep -q 'holds 99 %' err; point $? "a command keeps its output and status"
+else
+	skip "qemu-x86_64 is not installed"
+	skip "qemu-x86_64 is not installed"
+fi
 plan

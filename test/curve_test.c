@@ -112,31 +112,46 @@ static void test_scale(void **state)
 
 /* ---- whole curves ---- */
 
-static struct curve_result curve_of(const char *spec, const struct curve_options *o)
+static struct curve_result curve_over(struct trace *t, const struct curve_options *o)
 {
 	struct pw_why why = { "" };
-	struct trace *t;
 	struct curve *c;
 	struct curve_result result;
-	if (trace_open(spec, &t, &why) != PW_OK || curve_create(o, t, &c, &why) != PW_OK)
-		fail_msg("%s: %s", spec, why.text);
+	const char *name = trace_describe(t).source;
+	if (curve_create(o, t, &c, &why) != PW_OK)
+		fail_msg("%s: %s", name, why.text);
 	while (curve_step(c) == CURVE_GOING)
 		;
 	if (curve_error(c, &why) != PW_OK || curve_result(c, &result, &why) != PW_OK)
-		fail_msg("%s: %s", spec, why.text);
+		fail_msg("%s: %s", name, why.text);
 	curve_destroy(c);
-	trace_close(t);
 	if (result.checks_failed)
-		fail_msg("%s: %s", spec, result.check_text);
+		fail_msg("%s: %s", name, result.check_text);
+	return result;
+}
+
+static struct trace *open_spec(const char *spec)
+{
+	struct pw_why why = { "" };
+	struct trace *t;
+	if (trace_open(spec, &t, &why) != PW_OK)
+		fail_msg("%s: %s", spec, why.text);
+	return t;
+}
+
+static struct curve_result curve_of(const char *spec, const struct curve_options *o)
+{
+	struct trace *t = open_spec(spec);
+	struct curve_result result = curve_over(t, o);
+	trace_close(t);
 	return result;
 }
 
 /* A run of the same machine at one size.  => faults and write-backs */
-static struct curve_point run_of(const char *spec, const struct curve_options *o, const char *policy, uint64_t frames)
+static struct curve_point run_over(struct trace *t, const struct curve_options *o, const char *policy, uint64_t frames)
 {
 	struct pw_why why = { "" };
 	struct run_options ro;
-	struct trace *t;
 	struct run *r;
 	struct result result;
 	run_options_init(&ro);
@@ -144,32 +159,38 @@ static struct curve_point run_of(const char *spec, const struct curve_options *o
 	ro.limit = o->limit;
 	ro.warmup = o->warmup;
 	ro.policy = policy_find(policy);
-	if (trace_open(spec, &t, &why) != PW_OK || run_create(&ro, &r, &why) != PW_OK || run_begin(r, t, &why) != PW_OK)
-		fail_msg("%s: %s", spec, why.text);
+	if (trace_rewind(t, &why) != PW_OK || run_create(&ro, &r, &why) != PW_OK || run_begin(r, t, &why) != PW_OK)
+		fail_msg("%s", why.text);
 	while (run_step(r) == RUN_GOING)
 		;
 	if (run_error(r, &why) != PW_OK || run_result(r, &result, &why) != PW_OK)
-		fail_msg("%s: %s", spec, why.text);
+		fail_msg("%s", why.text);
 	struct curve_point p = { frames, result.kernel.faults.total, result.kernel.written_back };
 	result_fini(&result);
 	run_destroy(r);
-	trace_close(t);
 	return p;
+}
+
+static void same_over(struct trace *t, const struct curve_options *o)
+{
+	struct curve_result r = curve_over(t, o);
+	for (unsigned i = 0; i < r.n_lines; i++)
+		for (unsigned k = 0; k < r.line[i].n_points; k++) {
+			struct curve_point p = r.line[i].point[k], q = run_over(t, o, r.line[i].policy, p.frames);
+			if (p.faults != q.faults || p.written_back != q.written_back)
+				fail_msg("%s: %s in %llu frames: the curve has %llu faults, %llu written back, a run %llu and %llu",
+				         trace_describe(t).source, r.line[i].policy, (unsigned long long)p.frames,
+				         (unsigned long long)p.faults, (unsigned long long)p.written_back,
+				         (unsigned long long)q.faults, (unsigned long long)q.written_back);
+		}
+	curve_result_fini(&r);
 }
 
 static void same_points(const char *spec, const struct curve_options *o)
 {
-	struct curve_result r = curve_of(spec, o);
-	for (unsigned i = 0; i < r.n_lines; i++)
-		for (unsigned k = 0; k < r.line[i].n_points; k++) {
-			struct curve_point p = r.line[i].point[k], q = run_of(spec, o, r.line[i].policy, p.frames);
-			if (p.faults != q.faults || p.written_back != q.written_back)
-				fail_msg("%s: %s in %llu frames: the curve has %llu faults, %llu written back, a run %llu and %llu", spec,
-				         r.line[i].policy, (unsigned long long)p.frames, (unsigned long long)p.faults,
-				         (unsigned long long)p.written_back, (unsigned long long)q.faults,
-				         (unsigned long long)q.written_back);
-		}
-	curve_result_fini(&r);
+	struct trace *t = open_spec(spec);
+	same_over(t, o);
+	trace_close(t);
 }
 
 static struct curve_options options_at(struct curve_size *size, unsigned n_sizes)
@@ -236,6 +257,143 @@ static void test_lru_is_the_book(void **state)
 			assert_int_equal(r.line[0].point[k].written_back, want.write_backs);
 		}
 		curve_result_fini(&r);
+	}
+}
+
+/* ---- programs: mappings, copies, forks, exits, at random ---- */
+
+enum { SCRIPT_REFS = 6000, SCRIPT_ARENA = 48, SCRIPT_BASE = 256, SCRIPT_PROCESSES = 4, SCRIPT_BATCH = 16 };
+
+struct script {
+	struct trace trace;
+	struct rng rng;
+	uint64_t seed, done;
+	bool alive[SCRIPT_PROCESSES], begun;
+	uint32_t next_pid, pid[SCRIPT_PROCESSES];
+	ref_t refs[SCRIPT_BATCH];
+};
+
+static uint64_t script_page(struct script *s) { return SCRIPT_BASE + rng_below(&s->rng, SCRIPT_ARENA); }
+
+static struct trace_event script_map(struct script *s)
+{
+	uint64_t kind = rng_below(&s->rng, 4), pages = 1 + rng_below(&s->rng, 12);
+	struct trace_event e = { .kind = TRACE_MAP, .start = vaddr(script_page(s) << 12), .bytes = pages << 12, .name = "anonymous",
+	                         .prot = TRACE_PROT_READ | (rng_below(&s->rng, 4) ? TRACE_PROT_WRITE : 0) };
+	if (kind < 2) {
+		e.flags = TRACE_MAP_ANON | (rng_below(&s->rng, 4) == 0 ? TRACE_MAP_SHARED : 0);
+	} else {
+		e.flags = kind == 3 ? TRACE_MAP_SHARED : 0;
+		e.file_id = 1 + rng_below(&s->rng, 3);
+		e.file_bytes = 20 << 12;
+		e.offset = rng_below(&s->rng, 8) << 12;
+		e.name = "/a/file";
+	}
+	return e;
+}
+
+static struct trace_event script_change(struct script *s)
+{
+	struct trace_event e = { .start = vaddr(script_page(s) << 12), .bytes = (1 + rng_below(&s->rng, 8)) << 12, .name = "" };
+	switch (rng_below(&s->rng, 6)) {
+	case 0:
+	case 1:
+		e.kind = TRACE_UNMAP;
+		break;
+	case 2:
+	case 3:
+		e.kind = TRACE_PROTECT;
+		e.prot = TRACE_PROT_READ | (rng_below(&s->rng, 3) ? TRACE_PROT_WRITE : 0);
+		break;
+	case 4:
+		e.kind = TRACE_ADVISE;
+		e.count = rng_below(&s->rng, 2) ? 4 : 8; /* DONTNEED, FREE */
+		break;
+	default:
+		e.kind = TRACE_REMAP;
+		e.to = vaddr((SCRIPT_BASE + SCRIPT_ARENA + 64 + rng_below(&s->rng, 8)) << 12);
+		e.to_bytes = e.bytes;
+	}
+	return e;
+}
+
+/* Somebody is always alive: slot 0 never ends. */
+static struct trace_event script_process(struct script *s, unsigned *slot)
+{
+	unsigned other = 1 + (unsigned)rng_below(&s->rng, SCRIPT_PROCESSES - 1);
+	struct trace_event e = { .kind = TRACE_FORK, .name = "" };
+	if (s->alive[other]) {
+		*slot = other;
+		e.kind = rng_below(&s->rng, 4) ? TRACE_EXIT : TRACE_EXEC;
+		s->alive[other] = e.kind == TRACE_EXEC;
+		return e;
+	}
+	s->alive[other] = true;
+	e.other = s->pid[other] = s->next_pid++;
+	return e;
+}
+
+static void script_next(struct trace *t, struct trace_item *ret)
+{
+	struct script *s = (struct script *)t;
+	unsigned slot = (unsigned)rng_below(&s->rng, SCRIPT_PROCESSES);
+	while (!s->alive[slot])
+		slot = (unsigned)rng_below(&s->rng, SCRIPT_PROCESSES);
+	*ret = (struct trace_item){ .kind = TRACE_ITEM_END };
+	if (s->done >= SCRIPT_REFS)
+		return;
+	uint64_t what = rng_below(&s->rng, 24);
+	if (what < 4 || !s->begun) {
+		*ret = (struct trace_item){ .kind = TRACE_ITEM_EVENT };
+		ret->event = what < 2 || !s->begun ? script_map(s) : what < 3 ? script_change(s) : script_process(s, &slot);
+		s->begun = true;
+		ret->pid = ret->tid = s->pid[slot];
+		return;
+	}
+	unsigned n = 1 + (unsigned)rng_below(&s->rng, SCRIPT_BATCH);
+	uint64_t near = script_page(s);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t page = rng_below(&s->rng, 3) ? near + rng_below(&s->rng, 3) : script_page(s);
+		s->refs[i] = ref_make(vaddr(page << 12 | rng_below(&s->rng, 4096)), rng_below(&s->rng, 3) ? ACCESS_LOAD : ACCESS_STORE);
+	}
+	s->done += n;
+	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = s->pid[slot], .tid = s->pid[slot], .refs = s->refs, .n_refs = n };
+}
+
+static enum pw_err script_rewind(struct trace *t, struct pw_why *why)
+{
+	struct script *s = (struct script *)t;
+	(void)why;
+	rng_init(&s->rng, s->seed);
+	s->done = 0;
+	s->begun = false;
+	for (unsigned i = 0; i < SCRIPT_PROCESSES; i++)
+		s->alive[i] = !i;
+	s->pid[0] = 1;
+	s->next_pid = 2;
+	return PW_OK;
+}
+
+static void script_close(struct trace *t) { (void)t; }
+
+static const struct trace_ops script_ops = { .format = "script", .next = script_next, .rewind = script_rewind, .close = script_close };
+
+static void test_programs_are_runs(void **state)
+{
+	static struct script s;
+	static struct curve_size size[] = { { 2, 0 }, { 3, 0 }, { 4, 0 }, { 5, 0 }, { 7, 0 }, { 8, 0 }, { 9, 0 }, { 10, 0 }, { 12, 0 },
+	                                    { 16, 0 }, { 20, 0 }, { 25, 0 }, { 32, 0 }, { 40, 0 }, { 50, 0 }, { 64, 0 }, { 80, 0 },
+	                                    { 100, 0 }, { 150, 0 }, { 0, 100000 } };
+	struct curve_options o = options_at(size, sizeof size / sizeof *size);
+	char name[32];
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		snprintf(name, sizeof name, "script %llu", (unsigned long long)seed);
+		s = (struct script){ .trace = { .ops = &script_ops, .info = { .format = "script", .source = name, .has_events = true } },
+		                     .seed = seed };
+		assert_int_equal(script_rewind(&s.trace, NULL), PW_OK);
+		o.warmup = seed % 3 == 0 ? 1500 : 0;
+		same_over(&s.trace, &o);
 	}
 }
 
@@ -354,7 +512,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
-		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs), cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
  * is not for a policy to know). */
 #include "curve_pmap.h"
 #include "../base/mem.h"
+#include <string.h>
 
 #define NODE_LIST (1ull << 63) /* in a page's record: the rest is the head of a list */
 #define NO_KEY 0
@@ -35,6 +36,7 @@ struct curve_sys {
 	uint64_t nodes_room, nodes_fresh;
 	uint32_t node_free;      /* plus one, linked by next */
 	uint32_t *space_free;
+	uint64_t *resident;      /* of each space: words that are translations */
 	uint32_t n_spaces_free, spaces_room, n_spaces;
 	const struct curve_pmap *copying;
 	enum pw_err error;
@@ -139,6 +141,7 @@ static enum pw_err link_word(struct curve_sys *s, uint64_t key, uint32_t *word, 
 	if (!s->page[page]) {
 		s->page[page] = key + 1;
 		*word = lru_word(page, false, allow);
+		s->resident[dense_space(key)]++;
 		return PW_OK;
 	}
 	if (!list_of(s, page))
@@ -154,6 +157,7 @@ static enum pw_err link_word(struct curve_sys *s, uint64_t key, uint32_t *word, 
 	s->node[i - 1] = (struct curve_node){ .key = key, .lost = lost, .class = CURVE_CLASS_NONE, .next = list_of(s, page) };
 	s->page[page] = NODE_LIST | i;
 	*word = lru_word(page, true, allow);
+	s->resident[dense_space(key)]++;
 	return PW_OK;
 }
 
@@ -161,6 +165,7 @@ static void unlink_word(struct curve_sys *s, uint64_t key, uint32_t *word)
 {
 	uint32_t page = lru_word_page(*word), i = list_of(s, page), *from = NULL;
 	*word = 0;
+	s->resident[dense_space(key)]--;
 	if (!i) {
 		s->page[page] = NO_KEY;
 		return;
@@ -214,11 +219,14 @@ static enum pw_err curve_pmap_create(struct pmap_sys *sys, struct pmap **ret)
 		return PW_NOMEM;
 	if (s->n_spaces == s->spaces_room) { /* room to give every number back */
 		uint32_t *grown = mem_realloc(s->space_free, s->spaces_room + 64ull, sizeof *grown);
-		if (!grown) {
+		s->space_free = grown ? grown : s->space_free;
+		uint64_t *resident = mem_realloc(s->resident, s->spaces_room + 64ull, sizeof *resident);
+		s->resident = resident ? resident : s->resident;
+		if (!grown || !resident) {
 			mem_free(p);
 			return PW_NOMEM;
 		}
-		s->space_free = grown;
+		memset(resident + s->spaces_room, 0, 64 * sizeof *resident);
 		s->spaces_room += 64;
 	}
 	p->pmap.sys = sys;
@@ -326,6 +334,8 @@ static unsigned curve_pmap_page_test_clear(struct pmap_sys *sys, pfn_t f, unsign
 	return was;
 }
 
+static uint64_t curve_pmap_resident(const struct pmap *p) { return sys_of(p->sys)->resident[space_of(p)->space]; }
+
 static const char *curve_pmap_flaw(const struct pmap *p) { (void)p; return NULL; }
 
 static void curve_sys_destroy(struct pmap_sys *sys)
@@ -334,6 +344,7 @@ static void curve_sys_destroy(struct pmap_sys *sys)
 	mem_free(s->page);
 	mem_free(s->node);
 	mem_free(s->space_free);
+	mem_free(s->resident);
 	mem_free(s);
 }
 
@@ -341,7 +352,7 @@ static const struct pmap_ops curve_pmap_ops = {
 	.name = "curve", .create = curve_pmap_create, .unref = curve_pmap_unref, .enter = curve_pmap_enter, .remove = curve_pmap_remove,
 	.protect = curve_pmap_protect, .extract = curve_pmap_extract, .update = curve_pmap_nothing, .activate = curve_pmap_activate,
 	.page_protect = curve_pmap_page_protect, .page_test_clear = curve_pmap_page_test_clear, .page_test = curve_pmap_page_test,
-	.forget = curve_pmap_nothing, .table_bytes = curve_pmap_none, .resident_pages = curve_pmap_none, .flaw = curve_pmap_flaw,
+	.forget = curve_pmap_nothing, .table_bytes = curve_pmap_none, .resident_pages = curve_pmap_resident, .flaw = curve_pmap_flaw,
 	.destroy = curve_sys_destroy,
 };
 
