@@ -512,7 +512,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
-		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs), cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs),
+		cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
