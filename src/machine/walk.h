@@ -46,7 +46,7 @@ pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *me
 				       bool leaf)
 {
 	uint64_t want = f->accessed | (leaf && w->kind == ACCESS_STORE ? f->dirty : 0);
-	if ((r->entry.v & want) == want || !w->set_ad || (!leaf && f->leaf_by_rights))
+	if ((r->entry.v & want) == want || !w->set_ad || (!leaf && (f->leaf_by_rights || w->software_ad)))
 		return MACHINE_FAULT_NONE;
 	if (w->software_ad || !f->ad_by_hardware)
 		return r->entry.v & f->accessed ? MACHINE_FAULT_DIRTY : MACHINE_FAULT_ACCESSED;
