@@ -89,8 +89,9 @@ struct kernel_config {
 	struct store *swap;           /* NULL: none.  The caller owns it */
 	const struct cost_model *cost;
 	uint64_t seed;
-	/* Recency for policies that want it: frames referenced since the last call, in order of last reference.  With it a policy
-	 * that asks for reference bits gets exact ones; NULL: every policy sees only the accessed bits that walks set. */
+	/* Recency for policies that want it: frames referenced since they were last asked for, in order of last reference, in
+	 * portions, until it gives 0.  With it a policy that asks for reference bits gets exact ones; NULL: every policy sees only
+	 * the accessed bits that walks set. */
 	uint64_t (*touched)(void *ctx, const pfn_t **ret);
 	/* Virtual time for policies that have a clock: references made so far, and when a frame was referenced last.  NULL: it stands
 	 * still. */

@@ -123,6 +123,21 @@ static uint64_t time_now(const struct kernel *k)
 	return k->config.now ? k->config.now(k->config.ctx) : 0;
 }
 
+static void policy_told(struct kernel *k, pfn_t of)
+{
+	const struct policy_ops *policy = k->config.policy;
+	struct frame *frame = kernel_frame(k, (uint32_t)of.v);
+	if (!(frame->flags & FRAME_LISTED))
+		return;
+	if (policy->sees == POLICY_SEES_BITS) {
+		frame->flags |= FRAME_REFERENCED;
+		return;
+	}
+	if (k->config.last_use)
+		k->policy_env.now = k->config.last_use(k->config.ctx, of);
+	policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)of.v));
+}
+
 /* Tells the policy what was referenced since the last time. */
 static void recency_drain(struct kernel *k)
 {
@@ -130,18 +145,9 @@ static void recency_drain(struct kernel *k)
 	if (!k->config.touched || policy->sees == POLICY_SEES_NOTHING)
 		return;
 	const pfn_t *touched;
-	uint64_t n = k->config.touched(k->config.ctx, &touched);
-	for (uint64_t i = 0; i < n; i++) {
-		struct frame *frame = kernel_frame(k, (uint32_t)touched[i].v);
-		if (!(frame->flags & FRAME_LISTED))
-			continue;
-		if (policy->sees == POLICY_SEES_BITS) {
-			frame->flags |= FRAME_REFERENCED;
-			continue;
-		}
-		if (k->config.last_use)
-			k->policy_env.now = k->config.last_use(k->config.ctx, touched[i]);
-		policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)touched[i].v));
+	for (uint64_t n; (n = k->config.touched(k->config.ctx, &touched)) > 0;) {
+		for (uint64_t i = 0; i < n; i++)
+			policy_told(k, touched[i]);
 	}
 }
 

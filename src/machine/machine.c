@@ -32,16 +32,13 @@ static enum pw_err cpu_init(struct machine *m, struct cpu *c, uint64_t seed, str
 	return tlb_bank_init(&c->tlb, &m->model, &m->format, seed, why);
 }
 
-static uint64_t log_frames(const struct machine_config *c) { return c->log_every ? MACHINE_LOG : c->frames; }
-
 static enum pw_err machine_fill(struct machine *m, struct pw_why *why)
 {
 	const struct machine_config *c = &m->config;
 	m->cpu = mem_zalloc(c->n_cpus, sizeof *m->cpu);
 	m->frame = mem_reserve(c->frames * sizeof *m->frame);
-	m->log = mem_reserve(log_frames(c) * sizeof *m->log);
-	m->walks = mem_reserve(c->frames * sizeof *m->walks);
-	if (!m->cpu || !m->frame || !m->log || !m->walks ||
+	m->every = c->log_every ? mem_reserve(MACHINE_LOG * sizeof *m->every) : NULL;
+	if (!m->cpu || !m->frame || (c->log_every && !m->every) ||
 	    physmem_init(&m->mem, c->frames, m->format.page_shift) != PW_OK)
 		return pw_fail(why, PW_NOMEM, "no host memory for a machine of %llu frames", (unsigned long long)c->frames);
 	uint64_t seed = c->seed;
@@ -58,6 +55,8 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	*ret = NULL;
 	if (c->frames == 0 || c->n_cpus == 0 || c->n_cpus > 64)
 		return pw_fail(why, PW_INVALID, "a machine needs frames, and 1 to 64 CPUs");
+	if (c->frames > UINT32_MAX)
+		return pw_fail(why, PW_INVALID, "a machine has at most 2^32 - 1 frames");
 	if (c->frames > 1ull << (c->format->pa_bits - c->format->page_shift))
 		return pw_fail(why, PW_INVALID, "%s addresses at most 2^%u bytes of physical memory", c->format->name,
 			       c->format->pa_bits);
@@ -93,10 +92,8 @@ void machine_destroy(struct machine *m)
 	physmem_fini(&m->mem);
 	if (m->frame)
 		mem_unreserve(m->frame, m->config.frames * sizeof *m->frame);
-	if (m->log)
-		mem_unreserve(m->log, log_frames(&m->config) * sizeof *m->log);
-	if (m->walks)
-		mem_unreserve(m->walks, m->config.frames * sizeof *m->walks);
+	if (m->every)
+		mem_unreserve(m->every, MACHINE_LOG * sizeof *m->every);
 	mem_free(m->cpu);
 	mem_free(m);
 }
@@ -117,7 +114,7 @@ static inline __attribute__((always_inline)) uint64_t run_quick(struct machine *
 			break;
 		stamp[slot >> REF_KIND_BITS] = now + i;
 		if (observed)
-			m->log[m->log_n++] = tlb_entry_pfn(c->tlb.entry[slot >> REF_KIND_BITS]);
+			m->every[m->log_n++] = tlb_entry_pfn(c->tlb.entry[slot >> REF_KIND_BITS]);
 	}
 	return i;
 }
@@ -150,7 +147,7 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 			break;
 		}
 		if (observed && (begin + i != m->expected_at || tlb_entry_pfn(e).v != m->expected.v))
-			m->log[m->log_n++] = tlb_entry_pfn(e);
+			m->every[m->log_n++] = tlb_entry_pfn(e);
 		i++;
 	}
 	stop.done = i;
@@ -310,9 +307,9 @@ uint64_t machine_frame_last_use(struct machine *m, pfn_t f)
 
 uint64_t machine_frame_take_walks(struct machine *m, pfn_t f)
 {
-	uint64_t walks = m->walks[f.v];
+	uint64_t walks = m->frame[f.v].walks;
 	if (walks)
-		m->walks[f.v] = 0; /* a page of zeros that nobody needs is not made */
+		m->frame[f.v].walks = 0; /* a page of zeros that nobody needs is not made */
 	return walks;
 }
 
@@ -327,27 +324,29 @@ static int touch_order(const void *a, const void *b)
 }
 
 /* Few frames were touched since the last drain when memory is short: then insertion is best. */
-static void sort_few(const struct machine *m, pfn_t *log, uint64_t n)
+static void sort_few(struct machine *m)
 {
-	for (uint64_t i = 1; i < n; i++) {
-		pfn_t f = log[i];
-		uint64_t when = m->frame[f.v].last_use, j = i;
-		for (; j > 0 && m->frame[log[j - 1].v].last_use > when; j--)
-			log[j] = log[j - 1];
-		log[j] = f;
+	struct frame_use *use = m->frame;
+	for (uint64_t i = 1; i < m->log_n; i++) {
+		uint32_t f = use[i].log;
+		uint64_t when = use[f].last_use, j = i;
+		for (; j > 0 && use[use[j - 1].log].last_use > when; j--)
+			use[j].log = use[j - 1].log;
+		use[j].log = f;
 	}
 }
 
-static bool sort_many(const struct machine *m, pfn_t *log, uint64_t n)
+static bool sort_many(struct machine *m)
 {
+	uint64_t n = m->log_n;
 	struct touch *t = mem_zalloc(n, sizeof *t);
 	if (!t)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
-		t[i] = (struct touch){ m->frame[log[i].v].last_use, log[i].v };
+		t[i] = (struct touch){ m->frame[m->frame[i].log].last_use, m->frame[i].log };
 	qsort(t, n, sizeof *t, touch_order);
 	for (uint64_t i = 0; i < n; i++)
-		log[i] = pfn(t[i].frame);
+		m->frame[i].log = (uint32_t)t[i].frame;
 	mem_free(t);
 	return true;
 }
@@ -360,23 +359,32 @@ void machine_expect(struct machine *m, pfn_t f)
 		m->frame[f.v].last_use = m->now + 1; /* its stamp will bring no news */
 }
 
+static void drain_begin(struct machine *m)
+{
+	mmu_settle(m);
+	for (uint64_t i = 0; i < m->log_n; i++)
+		m->frame[m->frame[i].log].logged = 0;
+	m->drained = m->now;
+	if (m->log_n <= 64 || !sort_many(m))
+		sort_few(m); /* without memory slowly, but rightly */
+}
+
 uint64_t machine_touched(struct machine *m, const pfn_t **ret)
 {
+	uint64_t n = 0;
 	if (m->config.log_every) {
-		uint64_t every = m->log_n;
+		n = m->log_n;
 		m->log_n = 0;
-		*ret = m->log;
-		return every;
+		*ret = m->every;
+		return n;
 	}
-	mmu_settle(m);
-	uint64_t n = m->log_n;
-	for (uint64_t i = 0; i < n; i++)
-		m->frame[m->log[i].v].logged = 0;
-	m->log_n = 0;
-	m->drained = m->now;
-	if (n <= 64 || !sort_many(m, m->log, n))
-		sort_few(m, m->log, n); /* without memory slowly, but rightly */
-	*ret = m->log;
+	if (m->log_told == 0)
+		drain_begin(m);
+	while (n < TOUCHED_PORTION && m->log_told < m->log_n)
+		m->told[n++] = pfn(m->frame[m->log_told++].log);
+	if (n == 0)
+		m->log_n = m->log_told = 0;
+	*ret = m->told;
 	return n;
 }
 

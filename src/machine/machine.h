@@ -83,8 +83,8 @@ uint64_t machine_frame_take_walks(struct machine *m, pfn_t f);
 /* The next reference, which is to f, has been told of already: it is kept out of the logs. */
 void machine_expect(struct machine *m, pfn_t f);
 
-/* The frames referenced since the last call, each once, ordered by last reference (log_touches); or (log_every) the frame of each
- * single reference, in order.
+/* The frames referenced since they were last asked for: each once, ordered by last reference (log_touches); or (log_every) the
+ * frame of each single reference, in order.  They come in portions: to be called until it gives 0, before the machine runs on.
  * => *ret is valid until the next call on m. */
 uint64_t machine_touched(struct machine *m, const pfn_t **ret);
 

@@ -40,15 +40,14 @@ void mmu_quick_clear(struct cpu *c)
 
 static inline void note_use(struct machine *m, pfn_t f, uint64_t now)
 {
-	struct frame_use u = m->frame[f.v];
-	if (now <= u.last_use)
+	struct frame_use *u = &m->frame[f.v];
+	if (now <= u->last_use)
 		return;
-	u.last_use = now;
-	if (m->config.log_touches && !u.logged && now > m->drained) {
-		u.logged = 1;
-		m->log[m->log_n++] = f;
+	u->last_use = now;
+	if (m->config.log_touches && !u->logged && now > m->drained) {
+		u->logged = 1;
+		m->frame[m->log_n++].log = (uint32_t)f.v;
 	}
-	m->frame[f.v] = u;
 }
 
 /* What an entry knew is kept before something else takes its slot: a first-rank one has a time, and quick words to drop. */
@@ -189,7 +188,7 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 		m->counts.walk_level[level]++;
 	for (unsigned level = w->level + 1; level <= w->from; level++)
 		pwc_fill(c, l, level);
-	m->walks[w->pfn.v]++;
+	m->frame[w->pfn.v].walks++;
 }
 
 /* A store through a translation that says clean: the entry in memory is marked, and every copy learns it. */

@@ -41,11 +41,18 @@ struct cpu {
 	bool user, has_space;
 };
 
-/* When a frame was last referenced, and whether it is in the log. */
+/* When a frame was last referenced, whether it is in the log, and how many walks ended in it since that was last taken.  What a
+ * walk changes of a frame lies together: in a storm of misses each line of the host's memory counts.  The log lies beside: entry n of
+ * it in the record of frame n, for it has at most as many entries as there are frames. */
 struct frame_use {
 	uint64_t logged : 1;
 	uint64_t last_use : 63;
+	uint32_t walks;
+	uint32_t log;
 };
+_Static_assert(sizeof(struct frame_use) == 16, "the promise of memory per simulated frame counts on it");
+
+#define TOUCHED_PORTION 512
 
 struct machine {
 	struct machine_config config;
@@ -58,13 +65,14 @@ struct machine {
 	uint64_t now;            /* references done */
 	uint64_t keep;           /* the bits of a reference that the quick index compares */
 	struct frame_use *frame;
-	uint32_t *walks;         /* that ended in a frame, since last taken */
 	uint64_t settled;        /* time at which first-rank stamps were last written to frames */
-	pfn_t *log;              /* frames touched since the last drain, not in order; sorted by the drain */
-	uint64_t log_n;
+	uint64_t log_n;          /* frames touched since the last drain, in frame[0 .. log_n).log; the drain sorts them */
+	uint64_t log_told;       /* of them, by the drain in progress */
 	uint64_t drained;        /* time of the last drain */
 	pfn_t expected;          /* log_every: the frame whose reference at expected_at is not logged */
 	uint64_t expected_at;
+	pfn_t *every;            /* log_every: MACHINE_LOG frames, of which the first log_n were referenced, in order */
+	pfn_t told[TOUCHED_PORTION];
 };
 
 /* Where the quick word of a reference is; kept is the reference without its offset.  Multiplying spreads pages and kinds over the

@@ -101,9 +101,14 @@ static inline __attribute__((always_inline)) struct scan scan_set(const uint64_t
 		index += 1 * SCAN_LANES;
 		found |= (*(const scan_lanes *)(tag + i) == (int64_t)want) & index;
 	}
-	int64_t low = least[0] < least[1] ? least[0] : least[1], high = least[2] < least[3] ? least[2] : least[3];
-	uint32_t hit = (uint32_t)(found[0] | found[1] | found[2] | found[3]); /* at most one lane matched; index was ahead by 4 */
-	return (struct scan){ hit - SCAN_LANES, (uint32_t)(low < high ? low : high) & (SCAN_MOST - 1) };
+	scan_lanes other = __builtin_shuffle(least, (scan_lanes){ 2, 3, 0, 1 }), less = other < least;
+	least = (less & other) | (~less & least);
+	other = __builtin_shuffle(least, (scan_lanes){ 1, 0, 3, 2 });
+	less = other < least;
+	least = (less & other) | (~less & least);
+	found |= __builtin_shuffle(found, (scan_lanes){ 2, 3, 0, 1 });
+	found |= __builtin_shuffle(found, (scan_lanes){ 1, 0, 3, 2 });
+	return (struct scan){ (uint32_t)found[0] - SCAN_LANES, (uint32_t)least[0] & (SCAN_MOST - 1) };
 }
 
 /* The same for sets of any size. */

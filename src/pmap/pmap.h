@@ -100,7 +100,7 @@ must_use enum pw_err pmap_model_create(uint64_t n_frames, unsigned page_shift, s
  * false when it faults.  Only for pmap_model: the simulated machine has machine_run. */
 bool pmap_model_access(struct pmap_sys *sys, unsigned cpu, vpn_t n, enum access_kind kind, pfn_t *ret);
 
-/* The frames accessed since the last call, each once, ordered by last access, as machine_touched() gives them.
+/* The frames accessed since the last call, each once, ordered by last access, as machine_touched() gives them: until it gives 0.
  * => *ret is valid until the next call on sys. */
 uint64_t pmap_model_touched(struct pmap_sys *sys, const pfn_t **ret);
 
