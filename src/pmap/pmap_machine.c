@@ -27,7 +27,7 @@ static enum pw_err table_take(struct machine_sys *s, struct space *p, uint64_t n
 		return err;
 	p->n_tables += n;
 	for (uint64_t i = 0; i < n; i++)
-		s->frame[ret->v + i] = (struct mapper){ 0 };
+		s->frame[ret->v + i] = (struct frame_map){ 0 };
 	return PW_OK;
 }
 
@@ -35,7 +35,7 @@ static void table_give(struct machine_sys *s, struct space *p, pfn_t first, uint
 {
 	p->n_tables -= n;
 	for (uint64_t i = 0; i < n; i++)
-		s->frame[first.v + i] = (struct mapper){ 0 };
+		s->frame[first.v + i] = (struct frame_map){ 0 };
 	s->base.env.table_free(s->base.env.ctx, &p->base, first, n);
 }
 
@@ -52,7 +52,7 @@ static void leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t
 	pfn_t f = ptfmt_pfn(s->f, e);
 	f.v &= ~(ptfmt_level_pages(s->f, level) - 1);
 	mapper_drop(s, f, p, n, level);
-	s->frame[f.v].where |= entry_bits(s, e);
+	s->frame[f.v].word |= entry_bits(s, e);
 	p->resident -= ptfmt_level_pages(s->f, level);
 	entry_store(s, at, pte(0));
 }
@@ -70,7 +70,7 @@ static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, 
 	struct machine_sys *s = w->s;
 	if (w->remove) {
 		leaf_clear(s, w->p, at, e, n, level);
-		s->frame[table.v].where--;
+		s->frame[table.v].word--;
 		return;
 	}
 	unsigned now = ptfmt_rights(s->f, e), keep = now & (w->rights | PT_GLOBAL);
@@ -81,7 +81,7 @@ static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, 
 	less.v |= e.v & (s->f->accessed | s->f->dirty);
 	if (s->f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC))) {
 		leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
-		s->frame[table.v].where--;
+		s->frame[table.v].word--;
 		return;
 	}
 	entry_store(s, at, less);
@@ -106,9 +106,9 @@ static void table_sweep(const struct sweep *w, pfn_t table, unsigned level, vpn_
 		}
 		pfn_t below = ptfmt_pfn(s->f, e);
 		table_sweep(w, below, level - 1, n);
-		if (s->frame[below.v].where == 0) {
+		if (s->frame[below.v].word == 0) {
 			entry_store(s, at, pte(0));
-			s->frame[table.v].where--;
+			s->frame[table.v].word--;
 			table_give(s, w->p, below, 1);
 		}
 	}
@@ -140,7 +140,7 @@ static void path_undo(struct machine_sys *s, struct space *p, struct path *path,
 {
 	for (unsigned level = path->lowest; path->built > 0; level++, path->built--) {
 		entry_store(s, entry_at(s, path->table[level + 1], level + 1, va), pte(0));
-		s->frame[path->table[level + 1].v].where--;
+		s->frame[path->table[level + 1].v].word--;
 		table_give(s, p, path->table[level], 1);
 	}
 }
@@ -158,7 +158,7 @@ static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va
 			uint64_t pages = ptfmt_level_pages(s->f, level);
 			vpn_t n = vpn(vpn_of(va, s->f->page_shift).v & ~(pages - 1));
 			leaf_clear(s, p, at, e, n, level);
-			s->frame[path->table[level].v].where--;
+			s->frame[path->table[level].v].word--;
 			flush(p, vpn_range(n, pages));
 			e = pte(0);
 		}
@@ -170,7 +170,7 @@ static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va
 				return err;
 			}
 			entry_store(s, at, ptfmt_make_table(s->f, below));
-			s->frame[path->table[level].v].where++;
+			s->frame[path->table[level].v].word++;
 			path->built++;
 		}
 		path->table[level - 1] = below;
@@ -199,13 +199,13 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 		return PW_NOMEM;
 	}
 	if (ptfmt_valid(s->f, old) && !ptfmt_is_leaf(s->f, old, m->level)) {
-		s->frame[table.v].where++; /* first, so that the sweep does not find this table empty */
+		s->frame[table.v].word++; /* first, so that the sweep does not find this table empty */
 		sweep(p, vpn_range(m->vpn, pages), true, 0);
 	} else if (ptfmt_valid(s->f, old)) {
 		leaf_clear(s, p, at, old, m->vpn, m->level);
 		flush(p, vpn_range(m->vpn, pages));
 	} else {
-		s->frame[table.v].where++;
+		s->frame[table.v].word++;
 	}
 	pte_t e = ptfmt_make_leaf(s->f, m->level, m->pfn, rights_of_prot(m));
 	e.v |= s->f->accessed | (m->cause == ACCESS_STORE ? s->f->dirty : 0);
@@ -322,9 +322,9 @@ static void bits_one(struct space *p, struct vpn_range r, void *ctx)
 static unsigned page_bits(struct pmap_sys *sys, pfn_t f, unsigned mask, bool clear)
 {
 	struct machine_sys *s = sys_of(sys);
-	struct bits b = { .mask = mask, .seen = s->frame[f.v].where & mask, .clear = clear };
+	struct bits b = { .mask = mask, .seen = s->frame[f.v].word & mask, .clear = clear };
 	if (clear)
-		s->frame[f.v].where &= ~(uint64_t)mask;
+		s->frame[f.v].word &= ~(uint64_t)mask;
 	mapper_each(s, f, bits_one, &b);
 	return b.seen;
 }

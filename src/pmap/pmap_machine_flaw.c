@@ -27,10 +27,10 @@ static void table_census(struct census *c, pfn_t table, unsigned level, vpn_t ba
 		}
 		c->leaves += pages;
 		pfn_t frame = pfn(ptfmt_pfn(f, e).v & ~(pages - 1));
-		if (!mapper_known(c->s, frame, c->p, vpn((uint64_t)((int64_t)(n.v << 12) >> 12)), level))
+		if (!mapper_known(c->s, frame, c->p, n, level))
 			c->flaw = "a page-table entry is not in the reverse map of its frame";
 	}
-	if (c->s->frame[table.v].where != used)
+	if (c->s->frame[table.v].word != used)
 		c->flaw = "a page table's count of entries is wrong";
 	if (used == 0 && level < f->levels - 1u)
 		c->flaw = "an empty page table was not given back";

@@ -4,7 +4,6 @@
 #include "pmap.h"
 
 #define CPUS_MAX 64
-#define SPACE_UNMANAGED UINT32_MAX
 
 struct space {
 	struct pmap base;
@@ -16,11 +15,28 @@ struct space {
 	uint16_t asid;
 };
 
-/* One mapping of a frame.  where is vpn << 12 | level << 4 | bits of the frame (first element only). */
+/* Who maps a frame, in a word, for nearly always that is one mapping at a modest address in one of the first spaces:
+ *
+ *   63                          20 19     9 8   6 5  4 3          0
+ *  +------------------------------+--------+-----+----+------------+
+ *  | vpn, sign-extended           | space  |level|kind| bits       |   kind ONE
+ *  +---------------+--------------+--------+-----+----+------------+
+ *  | first in pool |                             |kind| bits       |   kind MANY
+ *  +---------------+-----------------------------+----+------------+
+ *
+ * bits: referenced and modified of mappings that are gone.  Of a frame that holds a table the word is the number of its entries
+ * in use. */
+struct frame_map {
+	uint64_t word;
+};
+enum frame_map_kind { FRAME_MAP_NONE, FRAME_MAP_ONE, FRAME_MAP_MANY, FRAME_MAP_UNMANAGED };
+#define FRAME_MAP_BITS 15u
+
+/* One mapping of many. */
 struct mapper {
-	uint64_t where;
-	uint32_t space;  /* id; 0: none; SPACE_UNMANAGED: not kept */
-	uint32_t next;   /* index into the pool; 0: none */
+	vpn_t vpn;
+	uint32_t space;  /* id */
+	uint32_t level : 4, next : 28; /* index into the pool; 0: none */
 };
 
 struct machine_sys {
@@ -28,7 +44,7 @@ struct machine_sys {
 	struct machine *m;
 	const struct ptfmt *f;
 	struct physmem *mem;
-	struct mapper *frame;   /* per frame; of a table: where = entries in use */
+	struct frame_map *frame;
 	struct space **space;   /* by id */
 	uint32_t n_spaces, spaces_cap;
 	struct mapper *pool;
@@ -42,9 +58,6 @@ static inline struct machine_sys *sys_of(struct pmap_sys *s) { return (struct ma
 static inline struct space *space_of(struct pmap *p) { return (struct space *)p; }
 static inline struct machine_sys *space_sys(const struct space *s) { return (struct machine_sys *)s->base.sys; }
 
-static inline uint64_t where_make(vpn_t n, unsigned level) { return n.v << 12 | level << 4; }
-static inline vpn_t where_vpn(uint64_t where) { return vpn((uint64_t)((int64_t)where >> 12)); }
-static inline unsigned where_level(uint64_t where) { return where >> 4 & 15; }
 static inline vaddr_t page_va(const struct machine_sys *s, vpn_t n) { return vpn_addr(n, s->f->page_shift); }
 
 /* ---- entries in memory ---- */
