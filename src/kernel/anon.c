@@ -17,16 +17,18 @@ void anons_init(struct anons *as)
 
 void anons_fini(struct anons *as)
 {
-	for (uint64_t i = 0; i < as->n_chunks; i++)
+	for (uint64_t i = 0; i < as->n_chunks; i++) {
+		mem_free(as->chunk[i]->slot);
 		mem_free(as->chunk[i]);
+	}
 	mem_free(as->chunk);
 	anons_init(as);
 }
 
 static enum pw_err chunk_add(struct anons *as)
 {
-	struct anon *chunk = mem_zalloc(ANON_CHUNK, sizeof *chunk);
-	struct anon **grown = chunk ? mem_realloc(as->chunk, as->n_chunks + 1, sizeof *grown) : NULL;
+	struct anon_chunk *chunk = mem_zalloc(1, sizeof *chunk);
+	struct anon_chunk **grown = chunk ? mem_realloc(as->chunk, as->n_chunks + 1, sizeof *grown) : NULL;
 	if (!grown) {
 		mem_free(chunk);
 		return PW_NOMEM;
@@ -48,7 +50,7 @@ enum pw_err anon_create(struct anons *as, uint32_t *ret)
 		as->free = anon_at(as, id)->frame;
 	else
 		as->fresh++;
-	*anon_at(as, id) = (struct anon){ .refs = 1, .frame = FRAME_NONE, .slot = SLOT_NONE };
+	*anon_at(as, id) = (struct anon){ .refs = 1, .frame = FRAME_NONE };
 	as->count++;
 	*ret = id;
 	return PW_OK;
@@ -56,7 +58,22 @@ enum pw_err anon_create(struct anons *as, uint32_t *ret)
 
 void anon_destroy(struct anons *as, uint32_t id)
 {
-	*anon_at(as, id) = (struct anon){ .frame = as->free, .slot = SLOT_NONE };
+	*anon_at(as, id) = (struct anon){ .frame = as->free };
 	as->free = id + 1;
 	as->count--;
+}
+
+enum pw_err anon_slot_prepare(struct anons *as, uint32_t id)
+{
+	struct anon_chunk *c = as->chunk[id >> ANON_CHUNK_BITS];
+	if (!c->slot)
+		c->slot = mem_zalloc(ANON_CHUNK, sizeof *c->slot);
+	return c->slot ? PW_OK : PW_NOMEM;
+}
+
+void anon_slot_set(struct anons *as, uint32_t id, uint32_t slot)
+{
+	struct anon_chunk *c = as->chunk[id >> ANON_CHUNK_BITS];
+	if (c->slot)
+		c->slot[id & (ANON_CHUNK - 1)] = slot + 1;
 }

@@ -25,12 +25,16 @@ enum { ANON_CHUNK_BITS = 12, ANON_CHUNK = 1 << ANON_CHUNK_BITS };
 struct anon {
 	uint32_t refs : 24, flags : 8;
 	uint32_t frame; /* FRAME_NONE: not in memory; of a number not in use: the next such number, plus one */
-	uint32_t slot;  /* SLOT_NONE: no copy in swap */
 };
-_Static_assert(sizeof(struct anon) == 12, "the promise of memory per touched page counts on it");
+_Static_assert(sizeof(struct anon) == 8, "the promise of memory per touched page counts on it");
+
+struct anon_chunk {
+	struct anon page[ANON_CHUNK];
+	uint32_t *slot; /* plus one, 0: none.  NULL until one of these pages goes to swap */
+};
 
 struct anons {
-	struct anon **chunk;
+	struct anon_chunk **chunk;
 	uint64_t n_chunks;
 	uint32_t fresh, free;
 	uint64_t count;
@@ -44,5 +48,15 @@ must_use enum pw_err anon_create(struct anons *as, uint32_t *ret);
 void anon_destroy(struct anons *as, uint32_t id);
 static inline struct anon *anon_at(const struct anons *as, uint32_t id)
 {
-	return &as->chunk[id >> ANON_CHUNK_BITS][id & (ANON_CHUNK - 1)];
+	return &as->chunk[id >> ANON_CHUNK_BITS]->page[id & (ANON_CHUNK - 1)];
 }
+/* Where its copy in swap is, or SLOT_NONE. */
+static inline uint32_t anon_slot(const struct anons *as, uint32_t id)
+{
+	const struct anon_chunk *c = as->chunk[id >> ANON_CHUNK_BITS];
+	return c->slot ? c->slot[id & (ANON_CHUNK - 1)] - 1 : SLOT_NONE;
+}
+/* Makes room to remember a slot, once for a page.  => PW_NOMEM: nothing changed */
+must_use enum pw_err anon_slot_prepare(struct anons *as, uint32_t id);
+/* => it was prepared, or slot is SLOT_NONE */
+void anon_slot_set(struct anons *as, uint32_t id, uint32_t slot);

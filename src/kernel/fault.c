@@ -175,7 +175,7 @@ static enum pw_err get_anon(struct fault *f)
 		pin(f, a->frame);
 		return PW_OK;
 	}
-	bool reads = a->slot != SLOT_NONE || a->flags & ANON_ON_DISK, swapped = a->slot != SLOT_NONE;
+	bool swapped = kernel_slot(k, f->anon) != SLOT_NONE, reads = swapped || a->flags & ANON_ON_DISK;
 	enum pw_err err = page_bring_anon(k, f->anon, f->page);
 	if (err)
 		return err;

@@ -63,7 +63,8 @@ static const char *anon_flaw(const struct kernel *k, uint32_t id, uint32_t refs)
 		if (frame->state != FRAME_ANON || frame->owner != id)
 			return "anon: the frame a page claims belongs to another";
 	}
-	if (a->slot != SLOT_NONE && (a->slot >= k->swap.n_owners || k->swap.owner[a->slot] != id))
+	uint32_t slot = kernel_slot(k, id);
+	if (slot != SLOT_NONE && (slot >= k->swap.n_owners || k->swap.owner[slot] != id))
 		return "anon: the swap slot a page claims belongs to another";
 	return NULL;
 }
@@ -76,7 +77,7 @@ static const char *census_compare(struct census *c)
 		if (flaw)
 			return flaw;
 		live += c->refs[id] != 0;
-		slots += c->refs[id] && kernel_anon(c->k, id)->slot != SLOT_NONE;
+		slots += c->refs[id] && kernel_slot(c->k, id) != SLOT_NONE;
 	}
 	if (live != c->k->anons.count)
 		return "anon: the count of pages differs from the pages there are";
@@ -108,7 +109,7 @@ static const char *frame_owner_flaw(struct kernel *k, uint32_t f)
 	if (frame->state != FRAME_FILE)
 		return NULL;
 	struct object *o = frame->owner < k->objects.n_files ? k->objects.file[frame->owner] : NULL;
-	return o && pages_get(&o->pages, frame->index) == file_page_word(f) ? NULL
+	return o && pages_get(&o->pages, frame_index(&k->frames, f)) == file_page_word(f) ? NULL
 	                                                                    : "frames: a file does not know the frame of its page";
 }
 

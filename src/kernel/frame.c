@@ -31,11 +31,12 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 	fs->page_limit = fs->slots_are_frames ? n : page_limit;
 	fs->n_slots = (uint32_t)fs->page_limit;
 	fs->at = mem_reserve(n * sizeof *fs->at);
+	fs->index = mem_reserve(n * sizeof *fs->index);
 	if (fs->at && !fs->slots_are_frames)
 		fs->slot_frame = mem_reserve(fs->n_slots * sizeof *fs->slot_frame);
 	if (fs->slot_frame)
 		fs->frame_slot = mem_reserve(n * sizeof *fs->frame_slot);
-	if (fs->at && (fs->slots_are_frames || fs->frame_slot))
+	if (fs->at && fs->index && (fs->slots_are_frames || fs->frame_slot))
 		return PW_OK;
 	frames_fini(fs);
 	return PW_NOMEM;
@@ -44,6 +45,7 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 void frames_fini(struct frames *fs)
 {
 	mem_unreserve(fs->at, fs->n * sizeof *fs->at);
+	mem_unreserve(fs->index, fs->n * sizeof *fs->index);
 	mem_unreserve(fs->slot_frame, fs->n_slots * sizeof *fs->slot_frame);
 	mem_unreserve(fs->frame_slot, fs->n * sizeof *fs->frame_slot);
 	*fs = (struct frames){ 0 };
@@ -54,7 +56,7 @@ enum { LIST_PAGES, LIST_TABLES };
 static void list_push(struct frames *fs, uint32_t f, unsigned list)
 {
 	struct frame *frame = &fs->at[f];
-	frame->owner = list;
+	frame->vpn = list;
 	frame->next = fs->free_head[list];
 	frame->prev = 0;
 	if (frame->next)
@@ -70,7 +72,7 @@ static void list_cut(struct frames *fs, uint32_t f)
 	if (frame->prev)
 		fs->at[frame->prev - 1].next = frame->next;
 	else
-		fs->free_head[frame->owner] = frame->next;
+		fs->free_head[frame->vpn] = frame->next;
 }
 
 static uint32_t list_take(struct frames *fs, unsigned list)

@@ -14,7 +14,7 @@ enum frame_state {
 	FRAME_ZERO,  /* the page of zeros that every untouched page may share */
 	FRAME_BUSY,  /* a page's, being filled: owned by nobody yet */
 	FRAME_ANON,  /* owner: an anonymous page (anon.h) */
-	FRAME_FILE,  /* owner: an object; index: which of its pages */
+	FRAME_FILE,  /* owner: an object; frame_index(): which of its pages */
 };
 enum {
 	FRAME_DIRTY = 1,       /* written by the kernel, or known modified when last unmapped: adds to the pmap's modified */
@@ -23,24 +23,27 @@ enum {
 	FRAME_LISTED = 8,      /* the policy knows its slot */
 };
 #define FRAME_NONE UINT32_MAX
+#define FRAME_INDEX_MAX UINT32_MAX /* pages of a file */
+
+#define FRAME_VPN_BITS 44 /* the user half of 57 address bits, in pages of 4 KiB */
 
 struct frame {
 	union {
 		struct {
-			uint64_t index : 40; /* FILE */
-			uint64_t pins : 16;  /* more than 0: must stay */
+			uint32_t owner; /* ANON, FILE: see above */
+			uint32_t space; /* the process where it was mapped last: its number plus one; 0: nowhere */
 		};
 		struct { uint32_t next, prev; }; /* FREE: the free list, plus one */
 	};
-	uint64_t vpn : 52;  /* where it was mapped last */
-	uint64_t state : 4, flags : 8;
-	uint32_t space;     /* the process of that mapping: its number plus one; 0: nowhere */
-	uint32_t owner;     /* ANON, FILE: see above.  FREE: which free list it is in */
+	uint64_t vpn : FRAME_VPN_BITS; /* where it was mapped last.  FREE: which free list it is in */
+	uint64_t state : 3, flags : 6;
+	uint64_t pins : 11;            /* more than 0: must stay */
 };
-_Static_assert(sizeof(struct frame) == 24, "the promise of memory per simulated frame counts on it");
+_Static_assert(sizeof(struct frame) == 16, "the promise of memory per simulated frame counts on it");
 
 struct frames {
 	struct frame *at;
+	uint32_t *index;         /* of frames that hold pages of files: touched for them alone */
 	uint64_t n;
 	uint64_t fresh, top;     /* frames from fresh up to top were never used: free, and in no list */
 	uint32_t free_head[2];   /* most recently freed first, plus one: frames that held pages, frames that held tables */
@@ -66,6 +69,10 @@ must_use enum pw_err frame_take_zero(struct frames *fs, uint32_t *ret);
 void frame_give(struct frames *fs, uint32_t f);
 /* How many pages could be taken now. */
 uint64_t frames_available(const struct frames *fs);
+/* => f is FILE */
+static inline uint64_t frame_index(const struct frames *fs, uint32_t f) { return fs->index[f]; }
+/* => index is at most FRAME_INDEX_MAX */
+static inline void frame_index_set(struct frames *fs, uint32_t f, uint64_t index) { fs->index[f] = (uint32_t)index; }
 static inline uint32_t frame_of_slot(const struct frames *fs, uint32_t slot)
 {
 	return fs->slots_are_frames ? slot : fs->slot_frame[slot];

@@ -109,6 +109,9 @@ static enum pw_err config_check(const struct kernel_config *c, struct pw_why *wh
 		               (unsigned long long)c->n_frames, (unsigned long long)c->memory->frames);
 	if (c->carries_data && !c->memory)
 		return pw_fail(why, PW_INVALID, "a run that carries data needs memory to carry it in");
+	if (c->va_bits > FRAME_VPN_BITS + c->page_shift)
+		return pw_fail(why, PW_INVALID, "%u address bits are too many for pages of %u bytes; at most %u of them may be numbers of "
+		               "pages", c->va_bits, 1u << c->page_shift, FRAME_VPN_BITS);
 	if (c->carries_data && c->swap && !c->swap->keeps_data)
 		return pw_fail(why, PW_UNSUPPORTED, "swap on %s keeps no bytes, and this run carries data; use ram or file:PATH",
 		               c->swap->ops->name);
@@ -210,7 +213,7 @@ uint64_t kernel_host_bytes(const struct kernel *k)
 	uint64_t slots = k->frames.slots_are_frames ? frames : k->frames.slot_fresh;
 	uint64_t bytes = sizeof *k + frames * sizeof(struct frame) + (k->frames.slot_frame ? 2 * slots * sizeof(uint32_t) : 0);
 	bytes += (uint64_t)((double)k->policy_bytes / k->frames.n_slots * (double)slots);
-	bytes += k->anons.n_chunks * (sizeof(struct anon *) + ANON_CHUNK * sizeof(struct anon));
+	bytes += k->anons.n_chunks * (sizeof(struct anon_chunk *) + sizeof(struct anon_chunk));
 	bytes += k->swap.n_owners * sizeof *k->swap.owner;
 	for (uint32_t i = 0; i < k->objects.n_files; i++)
 		bytes += sizeof(struct object) + k->objects.file[i]->pages.bytes;

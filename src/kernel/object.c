@@ -93,5 +93,6 @@ void object_unref(struct kernel *k, struct object *o)
 
 uint64_t object_n_pages(const struct object *o, unsigned page_shift)
 {
-	return (o->bytes >> page_shift) + (o->bytes & ((1ull << page_shift) - 1) ? 1 : 0);
+	uint64_t n = (o->bytes >> page_shift) + (o->bytes & ((1ull << page_shift) - 1) ? 1 : 0);
+	return n < FRAME_INDEX_MAX ? n : FRAME_INDEX_MAX;
 }

@@ -50,5 +50,5 @@ static inline struct object *object_ref(struct object *o)
 void object_unref(struct kernel *k, struct object *o);
 /* Pages of shared memory in [first, end) become zeros; files are left alone. */
 void object_punch(struct kernel *k, struct object *o, uint64_t first, uint64_t end);
-/* Pages a mapping may touch without going beyond the end. */
+/* Pages a mapping may touch without going beyond the end, or beyond what a frame can say of itself. */
 uint64_t object_n_pages(const struct object *o, unsigned page_shift);

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define KEY_FILE (1ull << 63)
-enum { KEY_INDEX_BITS = 40 };
+enum { KEY_INDEX_BITS = 32 };
 
 enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret)
 {
@@ -69,7 +69,7 @@ enum pw_err page_become_file(struct kernel *k, uint32_t f, struct object *o, uin
 		return err;
 	frame->state = FRAME_FILE;
 	frame->owner = o->id;
-	frame->index = index;
+	frame_index_set(&k->frames, f, index);
 	k->counts.touched_pages += first;
 	resident_note(k);
 	return PW_OK;
@@ -82,12 +82,13 @@ static void bytes_zero(struct kernel *k, uint32_t f)
 }
 
 /* Fills a BUSY frame with the bytes of an anonymous page. */
-static enum pw_err anon_fill(struct kernel *k, uint32_t f, const struct anon *a, uint64_t page)
+static enum pw_err anon_fill(struct kernel *k, uint32_t f, uint32_t anon, uint64_t page)
 {
 	struct store *s = k->swap.store;
-	if (a->slot != SLOT_NONE)
-		return swap_read(k, a->slot, 1, &f);
-	if (a->flags & ANON_ON_DISK)
+	uint32_t slot = kernel_slot(k, anon);
+	if (slot != SLOT_NONE)
+		return swap_read(k, slot, 1, &f);
+	if (kernel_anon(k, anon)->flags & ANON_ON_DISK)
 		kernel_spend(k, s ? s->ops->cost_ns(s, STORE_READ, page % s->n_slots, 1) : k->config.cost->file_read);
 	else
 		kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_zero));
@@ -98,7 +99,7 @@ static enum pw_err anon_fill(struct kernel *k, uint32_t f, const struct anon *a,
 static enum pw_err anon_fill_frame(struct kernel *k, uint32_t f, uint32_t anon, uint64_t page)
 {
 	const struct anon *a = kernel_anon(k, anon);
-	enum pw_err err = anon_fill(k, f, a, page);
+	enum pw_err err = anon_fill(k, f, anon, page);
 	if (err) {
 		page_abandon(k, f);
 		return err;
@@ -118,7 +119,7 @@ enum pw_err page_bring_anon(struct kernel *k, uint32_t anon, uint64_t page)
 enum pw_err page_bring_ahead(struct kernel *k, uint32_t anon)
 {
 	uint32_t f;
-	if (anon < ANON_FIRST || kernel_anon(k, anon)->frame != FRAME_NONE || kernel_anon(k, anon)->slot == SLOT_NONE)
+	if (anon < ANON_FIRST || kernel_anon(k, anon)->frame != FRAME_NONE || kernel_slot(k, anon) == SLOT_NONE)
 		return PW_NOTFOUND;
 	enum pw_err err = page_alloc_spare(k, &f);
 	if (!err)
@@ -139,7 +140,7 @@ uint64_t page_key_of_file(const struct object *o, uint64_t index)
 uint64_t page_key(const struct kernel *k, uint32_t f)
 {
 	const struct frame *frame = &k->frames.at[f];
-	return frame->state == FRAME_FILE ? page_key_of_file(k->objects.file[frame->owner], frame->index)
+	return frame->state == FRAME_FILE ? page_key_of_file(k->objects.file[frame->owner], frame_index(&k->frames, f))
 	                                  : page_key_of_anon(frame->owner);
 }
 
@@ -192,7 +193,7 @@ bool page_may_leave(struct kernel *k, uint32_t f)
 	const struct anon *a = kernel_anon(k, frame->owner);
 	if (a->flags & ANON_ON_DISK && !k->config.carries_data)
 		return true;
-	if (a->slot != SLOT_NONE || (k->swap.store && !swap_is_full(&k->swap)))
+	if (kernel_slot(k, frame->owner) != SLOT_NONE || (k->swap.store && !swap_is_full(&k->swap)))
 		return true;
 	return !page_is_modified(k, f);
 }
@@ -228,11 +229,11 @@ void page_release(struct kernel *k, uint32_t f)
 
 void page_drop_slot(struct kernel *k, uint32_t anon)
 {
-	struct anon *a = kernel_anon(k, anon);
-	if (a->slot == SLOT_NONE)
+	const struct anon *a = kernel_anon(k, anon);
+	if (kernel_slot(k, anon) == SLOT_NONE)
 		return;
-	swap_give(&k->swap, a->slot);
-	a->slot = SLOT_NONE;
+	swap_give(&k->swap, kernel_slot(k, anon));
+	anon_slot_set(&k->anons, anon, SLOT_NONE);
 	if (a->frame != FRAME_NONE)
 		kernel_frame(k, a->frame)->flags |= FRAME_DIRTY;
 }

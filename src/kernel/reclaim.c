@@ -216,15 +216,20 @@ static unsigned slots_recover(struct kernel *k)
 /* A slot for a page about to be written.  Linux takes a fresh one, next to that of the page before; books write in place. */
 static enum pw_err slot_assign(struct kernel *k, uint32_t anon)
 {
-	struct anon *a = kernel_anon(k, anon);
-	if (a->slot != SLOT_NONE && !kernel_is_linux(k))
+	uint32_t slot = kernel_slot(k, anon);
+	if (slot != SLOT_NONE && !kernel_is_linux(k))
 		return PW_OK;
 	if (!k->swap.store)
 		return PW_NOSPACE;
+	enum pw_err err = anon_slot_prepare(&k->anons, anon);
+	if (err)
+		return err;
 	page_drop_slot(k, anon);
-	enum pw_err err = swap_take(&k->swap, anon, &a->slot);
+	err = swap_take(&k->swap, anon, &slot);
 	if (err == PW_NOSPACE && slots_recover(k))
-		err = swap_take(&k->swap, anon, &a->slot);
+		err = swap_take(&k->swap, anon, &slot);
+	if (!err)
+		anon_slot_set(&k->anons, anon, slot);
 	return err;
 }
 
@@ -246,14 +251,14 @@ static enum pw_err evict_begin(struct kernel *k, uint32_t f, uint32_t *ret_slot)
 	if (!(frame->flags & FRAME_DIRTY))
 		return PW_OK;
 	if (frame->state == FRAME_FILE)
-		return page_file_write(k, k->objects.file[frame->owner], frame->index, f);
+		return page_file_write(k, k->objects.file[frame->owner], frame_index(&k->frames, f), f);
 	if (kernel_anon(k, frame->owner)->flags & ANON_ON_DISK && !k->config.carries_data) {
 		disk_write(k, frame->vpn);
 		return PW_OK;
 	}
 	enum pw_err err = slot_assign(k, frame->owner);
 	if (!err)
-		*ret_slot = kernel_anon(k, frame->owner)->slot;
+		*ret_slot = kernel_slot(k, frame->owner);
 	return err;
 }
 
@@ -265,7 +270,7 @@ static void evict_end(struct kernel *k, uint32_t f)
 	k->counts.written_back += (frame->flags & FRAME_DIRTY) != 0;
 	if (frame->state == FRAME_FILE) {
 		/* The word is there already, so this cannot fail. */
-		enum pw_err err = pages_set(&k->objects.file[frame->owner]->pages, frame->index, FILE_PAGE_EVICTED);
+		enum pw_err err = pages_set(&k->objects.file[frame->owner]->pages, frame_index(&k->frames, f), FILE_PAGE_EVICTED);
 		(void)err;
 	} else {
 		struct anon *a = kernel_anon(k, frame->owner);

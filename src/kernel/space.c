@@ -163,6 +163,9 @@ static enum pw_err map_object(struct kernel *k, const struct process_mapping *wa
 		return want->shared ? object_shared(want->bytes, ret) : PW_OK;
 	if (k->config.carries_data && !k->config.files)
 		return PW_UNSUPPORTED;
+	uint64_t past = want->offset + want->bytes;
+	if (past < want->offset || (past - 1) >> k->config.page_shift >= FRAME_INDEX_MAX)
+		return PW_LIMIT;
 	return object_file(&k->objects, want->file_id, want->file_bytes, ret);
 }
 

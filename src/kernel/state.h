@@ -43,6 +43,7 @@ static inline struct frame *kernel_frame(struct kernel *k, uint32_t f) { return 
 static inline struct anon *kernel_anon(const struct kernel *k, uint32_t id) { return anon_at(&k->anons, id); }
 static inline uint64_t kernel_page_bytes(const struct kernel *k) { return 1ull << k->config.page_shift; }
 static inline bool kernel_is_linux(const struct kernel *k) { return k->config.personality == PERSONALITY_linux; }
+static inline uint32_t kernel_slot(const struct kernel *k, uint32_t anon) { return anon_slot(&k->anons, anon); }
 /* Modelled time passes. */
 static inline void kernel_spend(struct kernel *k, uint64_t ns) { k->counts.modelled_ns += ns; }
 /* The time of something that costs ns for 4 KiB, for a page. */
