@@ -40,8 +40,9 @@ _pageworks()
 	--emit) COMPREPLY=($(compgen -W 'slurm parallel' -- "$word")); return ;;
 	--dir | --collect) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$word")); return ;;
 	--jobs | --columns | --sort | --pivot) return ;;
+	--to) COMPREPLY=($(compgen -W "$("$command" convert --to help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
-	--frames | --ram | --page | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
+	--granule | --frames | --ram | --page | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
 	if [[ $word == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))

@@ -165,6 +165,8 @@ static int record_open_writer(struct record_verb *v)
 {
 	struct pw_why why = { "" };
 	struct trace_info info = trace_describe(v->trace);
+	if (trace_reads(v->trace, v->name))
+		return cli_error("%s is read and written at once; give another name", v->name);
 	struct pwt_options po = { .granule_shift = record_granule(v, info.granule_shift), .has_events = info.has_events,
 	                          .command = info.source, .seed = v->seed };
 	if (pwt_writer_create(v->name, &po, &v->writer, &why) != PW_OK)
@@ -209,13 +211,18 @@ static int record_items(struct record_verb *v)
 	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
 }
 
-static int record_finish(struct record_verb *v)
+/* say: what goes wrong has not been said yet. */
+static int record_finish(struct record_verb *v, bool say)
 {
 	struct pw_why why = { "" };
+	enum pw_err err = pwt_writer_end(v->writer, &why);
 	v->bytes = pwt_writer_bytes(v->writer);
-	enum pw_err err = pwt_writer_finish(v->writer, &why);
+	if (pwt_writer_finish(v->writer, &why) != PW_OK)
+		err = err == PW_OK ? PW_IO : err;
 	v->writer = NULL;
-	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
+	if (err == PW_OK)
+		return CLI_OK;
+	return say ? cli_error("%s", *why.text ? why.text : pw_err_text(err)) : CLI_FAILED;
 }
 
 static void record_say(const struct record_verb *v)
@@ -249,7 +256,7 @@ static int record_all(struct record_verb *v, int argc, char **argv)
 	progress_begin(&v->progress, !v->no_progress && !v->quiet);
 	status = record_items(v);
 	signal(SIGPIPE, SIG_IGN);
-	if (record_finish(v) != CLI_OK)
+	if (record_finish(v, status == CLI_OK) != CLI_OK)
 		status = CLI_FAILED;
 	if (status == CLI_OK)
 		record_say(v);

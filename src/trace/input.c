@@ -245,6 +245,13 @@ const char *input_packing(const struct input *in)
 	return unpack_name(in->unpack.kind);
 }
 
+bool input_is_file(const struct input *in, const char *path)
+{
+	struct stat ours, its;
+	return !fstat(in->fd, &ours) && !stat(path, &its) && S_ISREG(ours.st_mode) && ours.st_dev == its.st_dev &&
+	       ours.st_ino == its.st_ino;
+}
+
 uint64_t input_file_bytes(const struct input *in)
 {
 	return in->file_bytes;

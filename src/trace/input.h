@@ -28,6 +28,7 @@ must_use enum pw_err input_rewind(struct input *in, struct pw_why *why); /* PW_U
 must_use enum pw_err input_seek(struct input *in, uint64_t offset, struct pw_why *why);
 const char *input_name(const struct input *in);    /* "standard input" for "-"; lives as long as the input */
 const char *input_packing(const struct input *in); /* "plain", "gzip", "xz" or "zstd" */
+bool input_is_file(const struct input *in, const char *path); /* the very file that has this name now */
 uint64_t input_file_bytes(const struct input *in); /* of the file as it lies there, from where we got it; 0: unknown */
 uint64_t input_offset(const struct input *in);     /* unpacked bytes skipped so far */
 double input_progress(const struct input *in);     /* 0..1 of the file read; negative when its size is unknown */

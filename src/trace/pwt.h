@@ -74,6 +74,7 @@ struct pwt_options {
 	bool has_events;
 	const char *command, *machine; /* for the header; NULL: not said */
 	uint64_t seed;
+	bool whole;                 /* a file that could not be finished is removed, instead of keeping its frames */
 };
 struct pwt_writer;
 
@@ -84,10 +85,14 @@ must_use enum pw_err pwt_writer_create(const char *path, const struct pwt_option
  * => PW_IO (disk full, closed pipe), PW_NOMEM: the writer is dead, and says the same to every later call.  A file keeps the
  * frames that were written whole, and can be read up to there. */
 must_use enum pw_err pwt_write_item(struct pwt_writer *w, const struct trace_item *item, struct pw_why *why);
-/* Writes what is left and the index, closes the file and frees the writer, also on error. */
+/* Writes what is left and the index: nothing can be added any more, and pwt_writer_bytes() is the size of the file. */
+must_use enum pw_err pwt_writer_end(struct pwt_writer *w, struct pw_why *why);
+/* The same unless it was done, closes the file and frees the writer, also on error. */
 must_use enum pw_err pwt_writer_finish(struct pwt_writer *w, struct pw_why *why);
 /* Frees a writer without finishing its file. */
 void pwt_writer_abandon(struct pwt_writer *w);
+/* The same, and a regular file is removed. */
+void pwt_writer_remove(struct pwt_writer *w);
 uint64_t pwt_writer_refs(const struct pwt_writer *w);
 uint64_t pwt_writer_bytes(const struct pwt_writer *w); /* written so far */
 
@@ -97,6 +102,12 @@ must_use enum pw_err trace_copy(struct trace *from, struct pwt_writer *to, uint6
 
 /* What the header of a .pwt says: "command", "machine", "seed", "version".  NULL: not a .pwt, or not said. */
 const char *pwt_text(const struct trace *t, const char *key);
+/* What the end of a finished, plain file says of it, without reading the rest. */
+struct pwt_outline {
+	uint64_t refs, frames, index_bytes;
+};
+/* => PW_UNSUPPORTED, PW_CORRUPT as pwt_seek(); otherwise the trace stands at its beginning. */
+must_use enum pw_err pwt_outline(struct trace *t, struct pwt_outline *ret, struct pw_why *why);
 /* Goes to the first reference of the frame that holds reference ref, in a file that has an index.
  * => *ret_ref is the number of the reference that comes next: ref or less, or the total when there is no such reference;
  *    PW_UNSUPPORTED: not a finished, plain .pwt file; PW_CORRUPT: its index is damaged, and the trace has ended. */

@@ -389,25 +389,32 @@ static bool index_find(struct reader_state *r, uint64_t ref, uint64_t *ret_at, u
 	return true;
 }
 
-static enum pw_err seek(struct reader_state *r, const struct pwt_trailer *trailer, uint64_t ref, uint64_t *ret_ref,
-                        struct pw_why *why)
+/* Gets the index ready to be walked.  => false: why not is in the trace's error. */
+static bool index_open(struct reader_state *r, const struct pwt_trailer *trailer)
 {
 	struct pwt_frame f;
 	size_t bytes;
-	uint64_t at;
-	enum pw_err err = input_seek(r->in, trailer->index_at, why);
-	if (err)
-		return err;
-	r->trace.error = PW_OK;
-	const uint8_t *p = frame_take(r, &f, &bytes);
-	if (p && f.kind == PWT_FRAME_INDEX && frame_unpack(r, &f, p + sizeof f) && index_find(r, ref, &at, ret_ref)) {
-		state_reset(r);
-		r->refs = r->trace.info.records = *ret_ref;
-		return input_seek(r->in, at, why);
-	}
+	r->trace.error = input_seek(r->in, trailer->index_at, &r->trace.why);
+	const uint8_t *p = r->trace.error ? NULL : frame_take(r, &f, &bytes);
+	return p && f.kind == PWT_FRAME_INDEX && frame_unpack(r, &f, p + sizeof f);
+}
+
+static enum pw_err index_damaged(struct reader_state *r, struct pw_why *why)
+{
 	if (!r->trace.error)
 		fail_at(r, PW_CORRUPT, "the index is damaged");
 	return trace_error(&r->trace, why);
+}
+
+static enum pw_err seek(struct reader_state *r, const struct pwt_trailer *trailer, uint64_t ref, uint64_t *ret_ref,
+                        struct pw_why *why)
+{
+	uint64_t at;
+	if (!index_open(r, trailer) || !index_find(r, ref, &at, ret_ref))
+		return index_damaged(r, why);
+	state_reset(r);
+	r->refs = r->trace.info.records = *ret_ref;
+	return input_seek(r->in, at, why);
 }
 
 static unsigned pwt_begins(const uint8_t *first, size_t n)
@@ -456,11 +463,37 @@ const char *pwt_text(const struct trace *t, const char *key)
 	return NULL;
 }
 
+static enum pw_err trailer_need(struct trace *t, struct pwt_trailer *ret, struct pw_why *why)
+{
+	if (t->ops == &pwt_ops && trailer_read((struct reader_state *)t, ret))
+		return PW_OK;
+	return pw_fail(why, PW_UNSUPPORTED, "%s: only a finished, plain .pwt file can be entered in the middle", t->info.source);
+}
+
 enum pw_err pwt_seek(struct trace *t, uint64_t ref, uint64_t *ret_ref, struct pw_why *why)
 {
 	struct pwt_trailer trailer;
+	enum pw_err err = trailer_need(t, &trailer, why);
+	return err ? err : seek((struct reader_state *)t, &trailer, ref, ret_ref, why);
+}
+
+enum pw_err pwt_outline(struct trace *t, struct pwt_outline *ret, struct pw_why *why)
+{
+	struct pwt_trailer trailer;
 	struct reader_state *r = (struct reader_state *)t;
-	if (t->ops != &pwt_ops || !trailer_read(r, &trailer))
-		return pw_fail(why, PW_UNSUPPORTED, "%s: only a finished, plain .pwt file can be entered in the middle", t->info.source);
-	return seek(r, &trailer, ref, ret_ref, why);
+	enum pw_err err = trailer_need(t, &trailer, why);
+	if (err)
+		return err;
+	uint64_t bytes, refs, sum = 0;
+	*ret = (struct pwt_outline){ .index_bytes = input_file_bytes(r->in) - trailer.index_at };
+	bool good = index_open(r, &trailer);
+	while (good && r->item < r->item_end) {
+		good = get(r, &bytes) && get(r, &refs);
+		sum += refs;
+		ret->frames++;
+	}
+	if (!good || sum != trailer.refs)
+		return index_damaged(r, why);
+	ret->refs = sum;
+	return trace_rewind(t, why);
 }

@@ -161,6 +161,11 @@ struct trace_info trace_describe(const struct trace *t)
 	return info;
 }
 
+bool trace_reads(const struct trace *t, const char *path)
+{
+	return t->input && input_is_file(t->input, path);
+}
+
 void trace_close(struct trace *t)
 {
 	if (t)

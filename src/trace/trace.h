@@ -56,6 +56,8 @@ enum pw_err trace_error(const struct trace *t, struct pw_why *why);
 must_use enum pw_err trace_rewind(struct trace *t, struct pw_why *why);
 
 struct trace_info trace_describe(const struct trace *t);
+/* Does the trace come from the file that has this name now?  Whoever overwrites files asks first. */
+bool trace_reads(const struct trace *t, const char *path);
 void trace_close(struct trace *t);
 
 /* For those who make traces (readers, generators, capture): a trace is this struct followed by private state. */

@@ -15,15 +15,10 @@
 #include "../base/inject.h"
 #include "../base/mem.h"
 #include "pwt_code.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "sink.h"
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
@@ -36,12 +31,9 @@ enum {
 };
 
 struct pwt_writer {
-	char *path;
-	int fd;
-	bool own, can_cut;       /* close it; a partial write can be taken back */
-	uint64_t bytes, refs;    /* written; taken */
-	enum pw_err error;
-	struct pw_why why;
+	struct sink *sink;       /* keeps the first failure */
+	uint64_t refs;           /* taken */
+	bool ended;              /* the index is written */
 	ZSTD_CCtx *zstd;
 	struct pwt_encoder encoder;
 	unsigned granule_shift;
@@ -67,47 +59,14 @@ uint64_t pwt_sum(const void *head, size_t head_bytes, const void *body, size_t b
 	return XXH64(body, body_bytes, XXH64(head, head_bytes, 0));
 }
 
+static enum pw_err failed(const struct pwt_writer *w)
+{
+	return sink_error(w->sink, NULL);
+}
+
 static enum pw_err fail(struct pwt_writer *w, enum pw_err err, const char *what)
 {
-	w->error = pw_fail(&w->why, err, "%s: %s", w->path, what);
-	return err;
-}
-
-/* write(2) to a pipe whose reader is gone raises SIGPIPE; a library may not kill the process, so the signal is held back and,
- * if it is ours, taken off. */
-static ssize_t write_quietly(int fd, const void *p, size_t n)
-{
-	sigset_t pipe_only, before, pending;
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	sigpending(&pending);
-	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-	ssize_t got = inject(INJECT_FILE_WRITE) ? (errno = ENOSPC, -1) : write(fd, p, n);
-	int error = errno;
-	if (got < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
-		sigtimedwait(&pipe_only, NULL, &(struct timespec){ 0 });
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = error;
-	return got;
-}
-
-/* Writes all of it; after a failure the file is cut back to what it was before. */
-static enum pw_err put_bytes(struct pwt_writer *w, const void *p, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t got = write_quietly(w->fd, (const char *)p + done, n - done);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			int error = errno;
-			if (w->can_cut && ftruncate(w->fd, (off_t)w->bytes))
-				w->can_cut = false;
-			return fail(w, PW_IO, strerror(error));
-		}
-		done += (size_t)got;
-	}
-	w->bytes += n;
-	return PW_OK;
+	return sink_fail(w->sink, err, what);
 }
 
 static enum pw_err pack(struct pwt_writer *w, const uint8_t *plain, size_t n, size_t *at, struct pwt_part *ret)
@@ -134,11 +93,11 @@ static enum pw_err put_frame(struct pwt_writer *w, uint32_t kind, const uint8_t 
 	size_t at = sizeof f;
 	for (int i = 0; i < PWT_PARTS; i++) {
 		if (pack(w, plain[i], bytes[i], &at, &f.part[i]))
-			return w->error;
+			return failed(w);
 	}
 	f.checksum = pwt_sum(&f, offsetof(struct pwt_frame, checksum), w->packed + sizeof f, at - sizeof f);
 	memcpy(w->packed, &f, sizeof f);
-	return put_bytes(w, w->packed, at);
+	return sink_put(w->sink, w->packed, at);
 }
 
 static void frame_start(struct pwt_writer *w)
@@ -190,9 +149,9 @@ static enum pw_err frame_flush(struct pwt_writer *w)
 		return PW_OK;
 	const uint8_t *const plain[] = { w->control, w->code, w->escape };
 	const size_t bytes[] = { (size_t)(w->control_end - w->control), w->n, (size_t)(w->escape_end - w->escape) };
-	uint64_t before = w->bytes;
-	if (put_frame(w, PWT_FRAME_DATA, plain, bytes) || index_add(w, w->bytes - before, w->n))
-		return w->error;
+	uint64_t before = sink_bytes(w->sink);
+	if (put_frame(w, PWT_FRAME_DATA, plain, bytes) || index_add(w, sink_bytes(w->sink) - before, w->n))
+		return failed(w);
 	frame_start(w);
 	return PW_OK;
 }
@@ -213,7 +172,7 @@ static enum pw_err put_refs(struct pwt_writer *w, const struct trace_item *item)
 		w->pid = item->pid;
 		w->tid = item->tid;
 		if (control_room(w, EVENT_BYTES))
-			return w->error;
+			return failed(w);
 	}
 	for (uint64_t i = 0; i < item->n_refs;) {
 		uint64_t left = item->n_refs - i, room = PWT_FRAME_REFS - w->n;
@@ -224,7 +183,7 @@ static enum pw_err put_refs(struct pwt_writer *w, const struct trace_item *item)
 		w->refs += n;
 		i += n;
 		if (w->n == PWT_FRAME_REFS && frame_flush(w))
-			return w->error;
+			return failed(w);
 	}
 	return PW_OK;
 }
@@ -236,7 +195,7 @@ static enum pw_err put_event(struct pwt_writer *w, const struct trace_item *item
 	size_t length = strnlen(name, NAME_MAX_BYTES);
 	run_end(w);
 	if (control_room(w, EVENT_BYTES + length))
-		return w->error;
+		return failed(w);
 	const uint64_t member[] = { item->pid, item->tid, e->prot, e->flags, e->other, e->start.v, e->to.v, e->bytes, e->to_bytes,
 		e->offset, e->count, e->file_id, e->file_bytes, length };
 	uint8_t *p = varint_put(w->control_end, PWT_ITEM_EVENT + e->kind);
@@ -248,12 +207,12 @@ static enum pw_err put_event(struct pwt_writer *w, const struct trace_item *item
 
 enum pw_err pwt_write_item(struct pwt_writer *w, const struct trace_item *item, struct pw_why *why)
 {
-	enum pw_err err = w->error;
+	enum pw_err err = sink_error(w->sink, why);
 	if (!err && item->kind == TRACE_ITEM_REFS)
 		err = put_refs(w, item);
 	else if (!err && item->kind == TRACE_ITEM_EVENT)
 		err = put_event(w, item);
-	return err ? pw_fail(why, err, "%s", w->why.text) : PW_OK;
+	return err ? sink_error(w->sink, why) : PW_OK;
 }
 
 /* "key=value" and its zero byte, behind *at. */
@@ -282,13 +241,14 @@ static enum pw_err put_header(struct pwt_writer *w, const struct pwt_options *o)
 	};
 	memcpy(h.magic, PWT_MAGIC, PWT_MAGIC_BYTES);
 	h.sum = pwt_sum(&h, offsetof(struct pwt_header, sum), text, at);
-	if (!put_bytes(w, &h, sizeof h))
-		put_bytes(w, text, at);
+	if (!sink_put(w->sink, &h, sizeof h))
+		sink_put(w->sink, text, at);
 	mem_free(text);
-	return w->error;
+	return failed(w);
 }
 
-static enum pw_err writer_init(struct pwt_writer *w, const char *path, const struct pwt_options *o)
+/* => false: out of memory. */
+static bool writer_init(struct pwt_writer *w, const struct pwt_options *o)
 {
 	w->packed_size = sizeof(struct pwt_frame) + ZSTD_compressBound(PWT_CONTROL_MAX) + ZSTD_compressBound(PWT_FRAME_REFS) +
 	                 ZSTD_compressBound(PWT_FRAME_REFS * PWT_ESCAPE_BYTES);
@@ -297,17 +257,9 @@ static enum pw_err writer_init(struct pwt_writer *w, const char *path, const str
 	w->escape = mem_alloc(PWT_FRAME_REFS * PWT_ESCAPE_BYTES);
 	w->packed = mem_alloc(w->packed_size);
 	w->zstd = inject(INJECT_ALLOC) ? NULL : ZSTD_createCCtx();
-	if (!w->path || !w->control || !w->code || !w->escape || !w->packed || !w->zstd)
-		return pw_fail(&w->why, PW_NOMEM, "%s: out of memory while creating", path);
-	w->own = strcmp(path, "-") != 0;
-	w->fd = w->own ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
-	struct stat st;
-	if (w->fd < 0 || fstat(w->fd, &st))
-		return fail(w, errno == EACCES ? PW_ACCESS : PW_IO, strerror(errno));
-	w->can_cut = w->own && S_ISREG(st.st_mode);
 	w->granule_shift = o->granule_shift;
 	frame_start(w);
-	return put_header(w, o);
+	return w->control && w->code && w->escape && w->packed && w->zstd;
 }
 
 enum pw_err pwt_writer_create(const char *path, const struct pwt_options *options, struct pwt_writer **ret, struct pw_why *why)
@@ -318,12 +270,13 @@ enum pw_err pwt_writer_create(const char *path, const struct pwt_options *option
 	struct pwt_writer *w = mem_zalloc(1, sizeof *w);
 	if (!w)
 		return pw_fail(why, PW_NOMEM, "%s: out of memory while creating", path);
-	w->fd = -1;
-	w->path = mem_strdup(strcmp(path, "-") ? path : "standard output");
-	enum pw_err err = writer_init(w, path, options);
+	/* The memory first: without it an old file of this name is not touched. */
+	enum pw_err err = writer_init(w, options) ? sink_open(path, options->whole, &w->sink, why)
+	                                          : pw_fail(why, PW_NOMEM, "%s: out of memory while creating", path);
+	if (!err && put_header(w, options))
+		err = sink_error(w->sink, why);
 	if (err) {
-		pw_fail(why, err, "%s", w->why.text);
-		pwt_writer_abandon(w);
+		pwt_writer_remove(w);
 		return err;
 	}
 	*ret = w;
@@ -333,7 +286,7 @@ enum pw_err pwt_writer_create(const char *path, const struct pwt_options *option
 /* The index frame, and behind it what lets a reader find it from the end. */
 static enum pw_err put_index(struct pwt_writer *w)
 {
-	struct pwt_trailer trailer = { .index_at = w->bytes, .refs = w->refs };
+	struct pwt_trailer trailer = { .index_at = sink_bytes(w->sink), .refs = w->refs };
 	const uint8_t *const plain[] = { w->index, w->code, w->escape };
 	const size_t bytes[] = { w->index_bytes, 0, 0 };
 	size_t need = sizeof(struct pwt_frame) + ZSTD_compressBound(w->index_bytes) + 2 * ZSTD_compressBound(0);
@@ -347,36 +300,47 @@ static enum pw_err put_index(struct pwt_writer *w)
 	trailer.sum = pwt_sum(&trailer, offsetof(struct pwt_trailer, sum), NULL, 0);
 	memcpy(trailer.magic, PWT_END_MAGIC, PWT_MAGIC_BYTES);
 	if (put_frame(w, PWT_FRAME_INDEX, plain, bytes))
-		return w->error;
-	return put_bytes(w, &trailer, sizeof trailer);
+		return failed(w);
+	return sink_put(w->sink, &trailer, sizeof trailer);
 }
 
-enum pw_err pwt_writer_finish(struct pwt_writer *w, struct pw_why *why)
+static void writer_free(struct pwt_writer *w)
 {
-	if (!w->error && !frame_flush(w))
-		put_index(w);
-	if (w->own && close(w->fd) && !w->error)
-		fail(w, PW_IO, strerror(errno));
-	w->own = false;
-	enum pw_err err = w->error;
-	if (err)
-		pw_fail(why, err, "%s", w->why.text);
-	pwt_writer_abandon(w);
-	return err;
-}
-
-void pwt_writer_abandon(struct pwt_writer *w)
-{
-	if (w->own && w->fd >= 0)
-		close(w->fd);
 	ZSTD_freeCCtx(w->zstd);
 	mem_free(w->index);
 	mem_free(w->packed);
 	mem_free(w->escape);
 	mem_free(w->code);
 	mem_free(w->control);
-	mem_free(w->path);
 	mem_free(w);
+}
+
+enum pw_err pwt_writer_end(struct pwt_writer *w, struct pw_why *why)
+{
+	if (!w->ended && !failed(w) && !frame_flush(w))
+		put_index(w);
+	w->ended = true;
+	return sink_error(w->sink, why);
+}
+
+enum pw_err pwt_writer_finish(struct pwt_writer *w, struct pw_why *why)
+{
+	enum pw_err err = pwt_writer_end(w, why), close_err = sink_close(w->sink, err ? NULL : why);
+	writer_free(w);
+	return err ? err : close_err;
+}
+
+void pwt_writer_abandon(struct pwt_writer *w)
+{
+	sink_close(w->sink, NULL);
+	writer_free(w);
+}
+
+void pwt_writer_remove(struct pwt_writer *w)
+{
+	if (w->sink)
+		sink_remove(w->sink);
+	writer_free(w);
 }
 
 uint64_t pwt_writer_refs(const struct pwt_writer *w)
@@ -386,7 +350,7 @@ uint64_t pwt_writer_refs(const struct pwt_writer *w)
 
 uint64_t pwt_writer_bytes(const struct pwt_writer *w)
 {
-	return w->bytes;
+	return sink_bytes(w->sink);
 }
 
 enum pw_err trace_copy(struct trace *from, struct pwt_writer *to, uint64_t limit, struct pw_why *why)
@@ -397,7 +361,7 @@ enum pw_err trace_copy(struct trace *from, struct pwt_writer *to, uint64_t limit
 		if (item.n_refs > stop_at - to->refs)
 			item.n_refs = stop_at - to->refs;
 		if (pwt_write_item(to, &item, why))
-			return to->error;
+			return failed(to);
 	}
 	return trace_error(from, why);
 }
