@@ -153,6 +153,14 @@ static void contents_count(void **state)
 	write_file(one, "1\n2\n3\n4\n");
 	first_id("", one, b);
 	assert_string_not_equal(a, b);
+	/* So does the way in which a file is read. */
+	char said[400];
+	snprintf(said, sizeof said, "pages:%s", two);
+	first_id("", said, b);
+	assert_string_not_equal(a, b);
+	write_file(two, "1\n2\n3\n5\n");
+	first_id("", said, a);
+	assert_string_not_equal(a, b);
 }
 
 static void trace_refused(const char *spec, const char *wanted)

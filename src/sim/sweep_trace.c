@@ -18,6 +18,7 @@
 #include "../base/htab.h"
 #include "../base/mem.h"
 #include "../base/rng.h"
+#include "../trace/input.h"
 #include "../trace/trace.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,17 @@ static enum pw_err file_identity(struct sweep_facts *f, const char *name, const 
 	return err == PW_OK ? fact_put(f, key, ret, why) : err;
 }
 
+/* How a file is read matters as much as what is in it: "csv:FILE,address=2" is another trace than "csv:FILE,address=3". */
+static void add_manner(const char *spec, const char *file, char ret[SWEEP_ID])
+{
+	const char *at = strstr(spec, file);
+	if (!at || strcmp(spec, file) == 0)
+		return;
+	uint64_t manner = XXH3_64bits(spec, (size_t)(at - spec));
+	manner = XXH3_64bits_withSeed(at + strlen(file), strlen(at + strlen(file)), manner);
+	hash_text(XXH3_128bits_withSeed(ret, SWEEP_ID - 1, manner), ret);
+}
+
 enum pw_err sweep_trace_identity(struct sweep_facts *f, const char *spec, char ret[SWEEP_ID], unsigned *ret_granule,
                                  struct pw_why *why)
 {
@@ -169,12 +181,18 @@ enum pw_err sweep_trace_identity(struct sweep_facts *f, const char *spec, char r
 	enum pw_err err = trace_open(spec, &t, why);
 	if (err != PW_OK)
 		return err;
+	const char *file = t->input ? input_name(t->input) : NULL;
 	*ret_granule = trace_describe(t).granule_shift;
+	if (!file)
+		hash_text(XXH3_128bits(spec, strlen(spec)), ret);
+	else if (stat(file, &st) != 0)
+		err = pw_fail(why, PW_IO, "%s: %s", file, strerror(errno));
+	else
+		err = file_identity(f, file, &st, ret, why);
+	if (file && err == PW_OK)
+		add_manner(spec, file, ret);
 	trace_close(t);
-	if (stat(spec, &st) == 0)
-		return file_identity(f, spec, &st, ret, why);
-	hash_text(XXH3_128bits(spec, strlen(spec)), ret);
-	return PW_OK;
+	return err;
 }
 
 /* => pages seen so far are in the table; a page of a process is a key of its own but for one chance in 2^64 for each pair. */
