@@ -111,16 +111,17 @@ sweep --page 4K,16K --dir page $trace && grep -q '1 of 2 cells cannot be: --page
 point $? "a machine that cannot be is said before anything runs"
 
 # --- killed again and again
+short=zipf:pages=500,s=0.9,refs=5K
 grid="--policy lru,clock,fifo,opt,random --frames 10..400:+10 --columns faults.total,reclaim.evicted,modelled.cycles"
 # shellcheck disable=SC2086
-sweep $grid --dir whole $trace && grep -q '200 cells: 200 done' out; point $? "a sweep of 200 cells"
+sweep $grid --dir whole $short && grep -q '200 cells: 200 done' out; point $? "a sweep of 200 cells"
 mv out whole.table
 : >before
 : >redone
 kills=0
 for more in $(awk -v s="$seed" 'BEGIN { srand(s); for (i = 0; i < 6; i++) print 1 + int(rand() * 25) }'); do
 	# shellcheck disable=SC2086
-	"$pageworks" sweep $grid --dir killed $trace >out 2>err </dev/null &
+	"$pageworks" sweep $grid --dir killed $short >out 2>err </dev/null &
 	pid=$!
 	goal=$(($(wc -l <before) + more))
 	while [ "$(find killed/cells -name '*.json' 2>/dev/null | wc -l)" -lt $goal ] && kill -0 $pid 2>/dev/null; do :; done
@@ -134,7 +135,7 @@ finished=$(wc -l <before)
 echo "# seed $seed: $kills kills, $finished cells were finished by then"
 [ $kills -eq 6 ] && [ "$finished" -lt 200 ]; point $? "it was killed half way"
 # shellcheck disable=SC2086
-sweep $grid --dir killed $trace; point $? "and started again"
+sweep $grid --dir killed $short; point $? "and started again"
 cmp -s out whole.table; point $? "the table is that of an uninterrupted sweep"
 cells killed >after
 grep -vxFf after before >>redone
@@ -145,7 +146,7 @@ grep -vxFf after before >>redone
 mkdir bin && ln -s "$pageworks" bin/pageworks
 PATH=$dir/bin:$PATH
 # shellcheck disable=SC2086
-"$pageworks" sweep $grid --dir cluster --emit parallel -o list $trace 2>err && [ "$(wc -l <list)" -eq 200 ]
+"$pageworks" sweep $grid --dir cluster --emit parallel -o list $short 2>err && [ "$(wc -l <list)" -eq 200 ]
 point $? "--emit parallel: a command for each cell"
 # shellcheck disable=SC2086
 "$pageworks" sweep --collect cluster --columns faults.total >out 2>err; [ $? -eq 125 ] && grep -q '200 missing' err
@@ -164,7 +165,7 @@ rm "$1" && head -c 700 "$2" >cut && mv cut "$2" && : >"$3" && cp "$4" "$5"
 	grep -q 'cut off' out && grep -q 'is empty' out && grep -q 'something else' out
 point $? "--collect tells what is missing and what is damaged"
 # shellcheck disable=SC2086
-sweep $grid --dir cluster $trace && cmp -s out whole.table; point $? "the sweep mends it"
+sweep $grid --dir cluster $short && cmp -s out whole.table; point $? "the sweep mends it"
 "$pageworks" sweep --policy lru,clock --frames 5,7,9 --dir 'a b' --emit slurm -o job.sh $trace 2>err && sh -n job.sh &&
 	grep -q '^#SBATCH --array=0-5$' job.sh
 point $? "--emit slurm: a job array"
