@@ -258,7 +258,7 @@ static void cells_fail_whole(void **state)
 			struct pw_why why = { "" };
 			char path[SWEEP_PATH];
 			inject_arm(sites[i], k, INJECT_ONCE);
-			enum pw_err err = sweep_run_cell(s, 0, dir, &why);
+			enum pw_err err = sweep_run_cell(s, 0, dir, NULL, &why);
 			reached = inject_count(sites[i]) >= k;
 			inject_disarm();
 			if (reached && err != PW_OK) {

@@ -29,6 +29,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +80,7 @@ struct sweep_verb {
 	struct sweep_recording recording;
 	struct progress progress;
 	struct pool *pool;
+	_Atomic float *fraction;      /* how much of each cell is done, written by its worker; NULL: not known */
 	const char **spec;
 	unsigned started, ended, to_run;
 	struct pw_why stopped;        /* why no more cells were started */
@@ -398,20 +400,21 @@ static int sweep_say_impossible(const struct sweep_verb *v)
 static void sweep_show_progress(struct sweep_verb *v)
 {
 	char text[160];
-	int n;
+	double done = v->ended, seconds = progress_seconds(&v->progress);
 	if (!v->progress.on)
 		return;
-	n = snprintf(text, sizeof text, "%u of %u cells, %u running", v->ended, v->to_run, pool_running(v->pool));
-	double seconds = progress_seconds(&v->progress);
-	if (v->ended && n > 0)
-		snprintf(text + n, sizeof text - (size_t)n, ", about %.0f s left", seconds / v->ended * (v->to_run - v->ended));
+	int n = snprintf(text, sizeof text, "%u of %u cells, %u running", v->ended, v->to_run, pool_running(v->pool));
+	for (unsigned i = 0; v->fraction && i < v->sheet->n_cells; i++)
+		done += v->fraction[i];
+	if (done > 0 && n > 0)
+		snprintf(text + n, sizeof text - (size_t)n, ", about %.0f s left", seconds / done * (v->to_run - done));
 	progress_say(&v->progress, text);
 }
 
 static enum pw_err sweep_work(void *ctx, unsigned cell, struct pw_why *why)
 {
 	struct sweep_verb *v = ctx;
-	return sweep_run_cell(v->sweep, cell, v->dir, why);
+	return sweep_run_cell(v->sweep, cell, v->dir, v->fraction ? &v->fraction[cell] : NULL, why);
 }
 
 /* A cell is over.  => what it left is in the sheet; a failure is written down. */
@@ -421,6 +424,8 @@ static void sweep_take(struct sweep_verb *v, const struct pool_end *end)
 	const char *id = v->sweep->cell[end->piece].id;
 	struct pw_why why = { "" };
 	v->ended++;
+	if (v->fraction)
+		v->fraction[end->piece] = 0;
 	if (end->died)
 		sweep_dir_clean(v->dir, end->pid);
 	if (!end->died && (end->err == PW_IO || end->err == PW_NOSPACE)) {
@@ -484,11 +489,16 @@ static int sweep_run(struct sweep_verb *v)
 	for (unsigned i = 0; i < v->sheet->n_cells; i++)
 		if (sweep_wants(v, i))
 			list[v->to_run++] = i;
+	size_t bytes = v->sheet->n_cells * sizeof *v->fraction;
+	void *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	v->fraction = shared == MAP_FAILED ? NULL : shared;
 	sweep_watch_signals(sweep_interrupt);
 	progress_begin(&v->progress, !v->no_progress && !v->quiet);
 	sweep_loop(v, list);
 	progress_end(&v->progress);
 	sweep_watch_signals(SIG_DFL);
+	if (v->fraction)
+		munmap(v->fraction, bytes);
 	mem_free(list);
 	return CLI_OK;
 }

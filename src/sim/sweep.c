@@ -27,6 +27,8 @@
 #include <time.h>
 #include <xxhash.h>
 
+enum { FRACTION_STEPS = 64 }; /* items of the trace between two signs of progress */
+
 void sweep_id(const char *version, const char *trace_identity, uint64_t seed, uint64_t tau, const char *machine, char ret[SWEEP_ID])
 {
 	char head[256];
@@ -135,10 +137,7 @@ static enum pw_err plan_cell(struct planner *p, struct sweep_cell *c)
 	}
 	if (strncmp(o.swap, "file:", 5) == 0)
 		return cell_impossible(p, c, "--swap file: cells run side by side and would share the file; use ram, ssd or hdd");
-	err = run_create(&o, &r, &why);
-	if (err == PW_NOMEM)
-		return pw_fail(p->why, err, "%s", why.text);
-	if (err != PW_OK)
+	if (run_create(&o, &r, &why) != PW_OK)
 		return cell_impossible(p, c, why.text);
 	err = cell_name(p, c, r, &o);
 	run_destroy(r);
@@ -226,11 +225,24 @@ static double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static enum pw_err cell_simulate(struct run *r, struct trace *t, struct result *ret, struct pw_why *why)
+/* How much of the cell is done, from 0 to 1. */
+static float cell_fraction(const struct run *r, const struct trace *t, uint64_t limit)
+{
+	struct trace_info info = trace_describe(t);
+	uint64_t all = info.refs_total;
+	if (limit && (!all || limit < all))
+		all = limit;
+	double fraction = all ? (double)run_position(r) / (double)all : info.progress;
+	return fraction < 0 ? 0 : fraction > 1 ? 1 : (float)fraction;
+}
+
+static enum pw_err cell_simulate(struct run *r, struct trace *t, uint64_t limit, _Atomic float *fraction, struct result *ret,
+                                 struct pw_why *why)
 {
 	enum pw_err err = run_begin(r, t, why);
-	while (err == PW_OK && run_step(r) == RUN_GOING)
-		;
+	for (unsigned i = 0; err == PW_OK && run_step(r) == RUN_GOING; i++)
+		if (fraction && i % FRACTION_STEPS == 0)
+			*fraction = cell_fraction(r, t, limit);
 	if (err == PW_OK)
 		err = run_error(r, why);
 	if (err == PW_OK)
@@ -256,7 +268,8 @@ static enum pw_err cell_write(const struct result *r, const char *path, struct p
 	return err;
 }
 
-enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sweep_dir *d, struct pw_why *why)
+enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sweep_dir *d, _Atomic float *fraction,
+                           struct pw_why *why)
 {
 	const struct sweep_cell *c = &s->cell[cell];
 	char *spec = (char *)s->trace[c->trace].spec, path[SWEEP_PATH];
@@ -271,7 +284,7 @@ enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sw
 	if (err == PW_OK)
 		err = trace_open(spec, &t, why);
 	if (err == PW_OK)
-		err = cell_simulate(r, t, &result, why);
+		err = cell_simulate(r, t, o.limit, fraction, &result, why);
 	bool ran = err == PW_OK;
 	result.program.wall_s = seconds_now() - began;
 	if (ran)

@@ -39,5 +39,7 @@ void sweep_destroy(struct sweep *s);
 /* The id of a cell from what its result says of itself: machine is the result's member as {"machine": {...}} on one line. */
 void sweep_id(const char *version, const char *trace_identity, uint64_t seed, uint64_t tau, const char *machine, char ret[SWEEP_ID]);
 
-/* Runs a cell and writes its result.  => PW_IO, PW_NOSPACE: the directory cannot be written; anything else: the cell failed. */
-must_use enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sweep_dir *d, struct pw_why *why);
+/* Runs a cell and writes its result; *fraction, if there is one, tells how much of it is done.
+ * => PW_IO, PW_NOSPACE: the directory cannot be written; anything else: the cell failed. */
+must_use enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sweep_dir *d, _Atomic float *fraction,
+                                  struct pw_why *why);
