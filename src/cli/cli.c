@@ -21,9 +21,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char *cli_verb = "pageworks";
+static const char *verb_title = "pageworks";
 
-void cli_set_verb(const char *verb) { cli_verb = verb; }
+void cli_set_verb(const char *verb) { verb_title = verb; }
+const char *cli_verb(void) { return verb_title; }
 
 int cli_error(const char *format, ...)
 {
@@ -32,7 +33,7 @@ int cli_error(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	fprintf(stderr, "%s: %s\n", cli_verb, text);
+	fprintf(stderr, "%s: %s\n", verb_title, text);
 	return CLI_FAILED;
 }
 

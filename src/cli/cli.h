@@ -25,8 +25,9 @@ CLI_VERB_LIST(X)
 
 /* "pageworks run: ..." on standard error, one line.  => returns CLI_FAILED. */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The verb named in messages. */
+/* The verb named in messages: "pageworks run". */
 void cli_set_verb(const char *verb);
+const char *cli_verb(void);
 
 /* Looks for options that no parser in the list knows, or that lack their argument, up to "--" or the first word that is none, and
  * names the nearest known one.  So argp itself never has to complain in two lines.  => CLI_OK or CLI_FAILED, said. */

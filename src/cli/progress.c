@@ -4,10 +4,20 @@
  * Idea: one line, redrawn in place, at most five times a second, only on a terminal.
  * 1. Nothing is written unless standard error is a terminal and progress was wanted; progress_end leaves an empty line. */
 #include "progress.h"
+#include "cli.h"
 #include "../base/text.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+bool progress_word(const char *when)
+{
+	static const char *const known[] = { "auto", "never" };
+	if (strcmp(when, known[0]) != 0 && strcmp(when, known[1]) != 0)
+		exit(cli_unknown("--progress", when, known, 2));
+	return strcmp(when, known[0]) == 0;
+}
 
 static double seconds_between(const struct timespec *a, const struct timespec *b)
 {

@@ -11,6 +11,8 @@ struct progress {
 	double rate;           /* per second, smoothed */
 };
 
+/* What --progress WHEN says: auto or never.  => ends the process with one line when it says something else. */
+bool progress_word(const char *when);
 /* on: only then, and only when standard error is a terminal, anything is ever shown. */
 void progress_begin(struct progress *p, bool on);
 /* Cheap to call often: looks at the clock and redraws at most five times a second.  fraction: of the whole, negative: unknown. */

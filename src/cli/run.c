@@ -16,18 +16,19 @@
  * Rejected: stopping the program at --limit (it would not end as it does natively): it runs on, unobserved, to its end. */
 #include "cli.h"
 #include "expr.h"
+#include "interrupt.h"
 #include "keep.h"
 #include "options.h"
+#include "output.h"
 #include "progress.h"
 #include "report.h"
+#include "source.h"
 #include "../base/mem.h"
 #include "../base/text.h"
-#include "../trace/capture.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum run_key { KEY_JSON = 0x200, KEY_QUIET, KEY_PROGRESS, KEY_DUMP, KEY_FAIL_ON, KEY_FAIL_STATUS };
 
@@ -46,23 +47,17 @@ static const struct argp_option run_options_list[] = {
 struct run_verb {
 	struct machine_words words;
 	struct run_options options;
-	const char *report_name, *json_name, *dump_name, *fail_on;
-	FILE *report, *json, *dump, *roots;
-	bool quiet, no_progress, is_command, listed;
+	struct source source;
+	struct output report, json, dump, roots;
+	char *roots_name;
+	const char *fail_on;
+	bool quiet, no_progress, listed;
 	uint64_t fail_status;
-	int word_at;              /* index of the trace's or command's first word */
-	char **argv;
-	int argc;
-	struct trace *trace;
 	struct run *run;
 	struct progress progress;
 	struct result result;
 	int status, signal;       /* how to end */
 };
-
-static volatile sig_atomic_t run_signal;
-
-static void run_interrupt(int signal_number) { run_signal = signal_number; }
 
 static error_t run_parse(int key, char *arg, struct argp_state *state)
 {
@@ -71,25 +66,17 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &v->words;
 		break;
-	case 'o': v->report_name = arg; break;
-	case KEY_JSON: v->json_name = arg; break;
+	case 'o': v->report.name = arg; break;
+	case KEY_JSON: v->json.name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;
-	case KEY_DUMP: v->dump_name = arg; break;
+	case KEY_DUMP: v->dump.name = arg; break;
 	case KEY_FAIL_ON: v->fail_on = arg; break;
 	case KEY_FAIL_STATUS:
 		if (text_u64(arg, &v->fail_status, NULL) != PW_OK || v->fail_status < 1 || v->fail_status > 255)
 			exit(cli_error("--fail-status %s: a status is a number from 1 to 255", arg));
 		break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
-	case ARGP_KEY_ARG:
-		v->word_at = state->next - 1;
-		v->is_command = v->word_at > 0 && strcmp(state->argv[v->word_at - 1], "--") == 0;
-		state->next = state->argc;
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
+	case ARGP_KEY_ARG: source_take(&v->source, state); break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -117,8 +104,6 @@ static int run_words(struct run_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { run_options_list, machine_options };
 	struct pw_why why = { "" };
-	v->argc = argc;
-	v->argv = argv;
 	v->fail_status = CLI_FAIL_ON;
 	if (cli_check_options(argc, argv, lists, 2) != CLI_OK)
 		return CLI_FAILED;
@@ -127,156 +112,91 @@ static int run_words(struct run_verb *v, int argc, char **argv)
 		return CLI_FAILED;
 	if (v->listed)
 		return CLI_OK;
-	if (!v->word_at)
-		return cli_error("what is to be run? give a trace, or -- and a command");
-	if (!v->is_command && v->word_at + 1 < argc)
-		return cli_error("%s: one trace at a time, options before it; put -- before a command: pageworks run -- %s ...",
-		                 argv[v->word_at + 1], argv[v->word_at]);
+	if (source_check(&v->source, "what is to be run?") != CLI_OK)
+		return CLI_FAILED;
 	if (v->fail_on && expr_check(v->fail_on, &why) != PW_OK)
 		return cli_error("--fail-on: %s", why.text);
-	if (v->dump_name && !v->options.ram_bytes)
-		return cli_error("--dump %s: the image has the size of memory, so say how much there is: --ram SIZE", v->dump_name);
-	if (v->is_command && v->options.policy->wants_future)
+	if (v->dump.name && !v->options.ram_bytes)
+		return cli_error("--dump %s: the image has the size of memory, so say how much there is: --ram SIZE", v->dump.name);
+	const char *program = source_words(&v->source)[0];
+	if (v->source.is_command && v->options.policy->wants_future)
 		return cli_error("--policy %s must know the future: first 'pageworks record -o FILE -- %s ...', then 'pageworks run "
-		                 "--policy %s FILE'", v->options.policy->name, argv[v->word_at], v->options.policy->name);
-	return CLI_OK;
-}
-
-static int run_open_one(const char *option, const char *name, FILE **ret)
-{
-	if (!name)
-		return CLI_OK;
-	*ret = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-	if (!*ret)
-		return cli_error("%s: %s: %s", option, name, strerror(errno));
+		                 "--policy %s FILE'", v->options.policy->name, program, v->options.policy->name);
 	return CLI_OK;
 }
 
 static int run_open_outputs(struct run_verb *v)
 {
-	char roots[4096];
-	v->report = stderr;
-	if (run_open_one("-o", v->report_name, &v->report) != CLI_OK || run_open_one("--json", v->json_name, &v->json) != CLI_OK ||
-	    run_open_one("--dump", v->dump_name, &v->dump) != CLI_OK)
+	v->report.file = stderr;
+	if (output_open(&v->report) != CLI_OK || output_open(&v->json) != CLI_OK || output_open(&v->dump) != CLI_OK)
 		return CLI_FAILED;
-	if (v->dump) {
-		snprintf(roots, sizeof roots, "%s.roots", v->dump_name);
-		if (run_open_one("--dump", roots, &v->roots) != CLI_OK)
-			return CLI_FAILED;
+	if (v->dump.file) {
+		v->roots.name = v->roots_name = mem_printf("%s.roots", v->dump.name);
+		if (!v->roots_name)
+			return cli_error("out of memory");
 	}
-	v->options.dump = v->dump;
-	v->options.dump_roots = v->roots;
+	if (output_open(&v->roots) != CLI_OK)
+		return CLI_FAILED;
+	v->options.dump = v->dump.file;
+	v->options.dump_roots = v->roots.file;
 	return CLI_OK;
-}
-
-/* => the exit status when it cannot be opened. */
-static int run_open_trace(struct run_verb *v)
-{
-	struct pw_why why = { "" };
-	enum pw_err err;
-	if (v->is_command) {
-		struct capture_options co = { .seed = v->options.seed, .take_signals = true };
-		err = capture_open(&co, v->argv + v->word_at, &v->trace, &why);
-	} else {
-		err = trace_open(v->argv[v->word_at], &v->trace, &why);
-	}
-	if (err == PW_OK)
-		return CLI_OK;
-	cli_error("%s", *why.text ? why.text : pw_err_text(err));
-	return v->is_command ? capture_exit_status(err) : CLI_FAILED;
-}
-
-static void run_watch_signals(void (*handler)(int))
-{
-	struct sigaction act = { .sa_handler = handler, .sa_flags = handler == SIG_DFL ? 0 : (int)SA_RESETHAND };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-}
-
-static double run_fraction(const struct run_verb *v)
-{
-	struct trace_info info = trace_describe(v->trace);
-	uint64_t all = info.refs_total;
-	if (v->options.limit && (!all || v->options.limit < all))
-		all = v->options.limit;
-	return all ? (double)run_position(v->run) / (double)all : info.progress;
 }
 
 static enum run_state run_steps(struct run_verb *v)
 {
 	enum run_state state = RUN_GOING;
-	while (state == RUN_GOING && !run_signal) {
-		state = run_step(v->run);
+	while (state == RUN_GOING && !interrupt_seen()) {
+		uint64_t at = run_position(v->run);
 		if (v->progress.on)
-			progress_show(&v->progress, run_position(v->run), run_fraction(v));
+			progress_show(&v->progress, at, source_fraction(&v->source, at, v->options.limit));
+		state = run_step(v->run);
 	}
 	return state;
 }
 
-/* A program runs to its end even when nobody looks any more. */
-static void run_let_end(struct run_verb *v)
-{
-	struct trace_item item;
-	do
-		trace_next(v->trace, &item);
-	while (item.kind != TRACE_ITEM_END);
-}
-
 static void run_take_outcome(struct run_verb *v)
 {
-	struct capture_outcome o = { 0 };
+	const struct capture_outcome *o = &v->source.outcome;
 	struct result_program *p = &v->result.program;
 	p->wall_s = progress_seconds(&v->progress);
-	if (!v->is_command)
+	if (!v->source.is_command)
 		return;
-	capture_outcome(v->trace, &o);
-	*p = (struct result_program){ true, o.ended, o.exit_status, o.signal, o.wall_s };
-	v->status = o.exit_status;
-	v->signal = o.signal;
+	*p = (struct result_program){ true, o->ended, o->exit_status, o->signal, o->wall_s };
+	v->status = o->exit_status;
+	v->signal = o->signal;
 }
 
 /* Runs until the trace ends or somebody stops it.  => CLI_OK: there is a result. */
 static int run_simulate(struct run_verb *v)
 {
 	struct pw_why why = { "" };
-	if (!v->is_command)
-		run_watch_signals(run_interrupt);
-	enum pw_err err = run_begin(v->run, v->trace, &why);
+	if (!v->source.is_command)
+		interrupt_watch();
+	enum pw_err err = run_begin(v->run, v->source.trace, &why);
 	progress_begin(&v->progress, !v->no_progress && !v->quiet);
 	enum run_state state = err == PW_OK ? run_steps(v) : RUN_FAILED;
 	progress_end(&v->progress);
 	if (err == PW_OK && state == RUN_FAILED)
 		err = run_error(v->run, &why);
-	if (v->is_command)
-		run_let_end(v);
-	if (!v->is_command)
-		run_watch_signals(SIG_DFL);
+	source_let_end(&v->source);
+	if (!v->source.is_command)
+		interrupt_unwatch();
 	if (err != PW_OK)
 		return cli_error("%s", *why.text ? why.text : pw_err_text(err));
 	if (run_result(v->run, &v->result, &why) != PW_OK)
 		return cli_error("%s", why.text);
 	run_take_outcome(v);
-	v->result.interrupted = run_signal != 0;
-	if (result_set_command(&v->result, v->argv + v->word_at, (unsigned)(v->argc - v->word_at)) != PW_OK)
+	v->result.interrupted = interrupt_seen() != 0;
+	if (result_set_command(&v->result, source_words(&v->source), source_n_words(&v->source)) != PW_OK)
 		return cli_error("out of memory for the result");
 	return CLI_OK;
 }
 
-static int run_write_report(struct run_verb *v)
+static enum pw_err run_render_report(void *ctx, FILE *memory)
 {
-	char *text = NULL;
-	size_t bytes = 0;
-	if (v->quiet && !v->report_name)
-		return CLI_OK;
-	FILE *memory = open_memstream(&text, &bytes);
-	if (!memory)
-		return cli_error("out of memory for the report");
-	report_write(&v->result, memory, cli_colour(v->report));
-	bool whole = fclose(memory) == 0;
-	int status = whole ? cli_write("report", v->report_name, v->report, text, bytes) : cli_error("out of memory for the report");
-	mem_free(text);
-	v->report = NULL;
-	return status;
+	const struct run_verb *v = ctx;
+	report_write(&v->result, memory, cli_colour(v->report.file));
+	return PW_OK;
 }
 
 static int run_fail_on(struct run_verb *v, const char *text, size_t bytes)
@@ -318,8 +238,8 @@ static int run_write_json(struct run_verb *v)
 	char *text = run_json_text(&v->result, &bytes);
 	if (!text)
 		return cli_error("out of memory for the result");
-	int status = v->json ? cli_write("JSON", v->json_name, v->json, text, bytes) : CLI_OK;
-	v->json = NULL;
+	int status = v->json.file ? cli_write(v->json.what, v->json.name, v->json.file, text, bytes) : CLI_OK;
+	v->json.file = NULL;
 	keep_result(text, bytes);
 	int held = run_fail_on(v, text, bytes);
 	mem_free(text);
@@ -328,16 +248,17 @@ static int run_write_json(struct run_verb *v)
 
 static int run_close_dump(struct run_verb *v)
 {
+	struct output *const both[] = { &v->dump, &v->roots };
 	bool ok = true;
 	for (unsigned i = 0; i < 2; i++) {
-		FILE **f = i ? &v->roots : &v->dump;
-		if (*f) {
-			ok = !ferror(*f) && ok;
-			ok = fclose(*f) == 0 && ok;
+		FILE *f = both[i]->file;
+		if (f) {
+			ok = !ferror(f) && ok;
+			ok = fclose(f) == 0 && ok;
 		}
-		*f = NULL;
+		both[i]->file = NULL;
 	}
-	return ok ? CLI_OK : cli_error("--dump: %s could not be written: %s", v->dump_name, strerror(errno));
+	return ok ? CLI_OK : cli_error("--dump: %s could not be written: %s", v->dump.name, strerror(errno));
 }
 
 /* Everything the result is asked for.  => our own verdict: CLI_OK, 125, or the status of --fail-on. */
@@ -345,7 +266,7 @@ static int run_publish(struct run_verb *v)
 {
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, said in words */
 	int dumped = run_close_dump(v);
-	int reported = run_write_report(v);
+	int reported = v->quiet && !v->report.name ? CLI_OK : output_write(&v->report, run_render_report, v);
 	int verdict = run_write_json(v);
 	if (dumped != CLI_OK || reported != CLI_OK)
 		return CLI_FAILED;
@@ -358,18 +279,14 @@ static int run_publish(struct run_verb *v)
 
 static void run_close(struct run_verb *v)
 {
-	if (v->report && v->report != stderr && v->report != stdout)
-		fclose(v->report);
-	if (v->json && v->json != stdout)
-		fclose(v->json);
-	if (v->dump)
-		fclose(v->dump);
-	if (v->roots)
-		fclose(v->roots);
+	output_close(&v->report);
+	output_close(&v->json);
+	output_close(&v->dump);
+	output_close(&v->roots);
+	mem_free(v->roots_name);
 	result_fini(&v->result);
 	run_destroy(v->run);
-	if (v->trace)
-		trace_close(v->trace);
+	source_close(&v->source);
 }
 
 static int run_all(struct run_verb *v, int argc, char **argv)
@@ -384,20 +301,23 @@ static int run_all(struct run_verb *v, int argc, char **argv)
 	enum pw_err err = run_create(&v->options, &v->run, &why);
 	if (err != PW_OK)
 		return cli_error("%s", *why.text ? why.text : pw_err_text(err));
-	int status = run_open_trace(v);
+	int status = source_open(&v->source, v->options.seed);
 	if (status != CLI_OK)
 		return status;
 	status = run_simulate(v);
 	if (status == CLI_OK)
 		status = run_publish(v);
-	if (run_signal)
-		v->signal = run_signal;
+	if (interrupt_seen())
+		v->signal = interrupt_seen();
 	return status;
 }
 
 int cli_run(int argc, char **argv)
 {
-	struct run_verb v = { 0 };
+	struct run_verb v = {
+		.report = { .option = "-o", .what = "report" }, .json = { .option = "--json", .what = "JSON" },
+		.dump = { .option = "--dump" }, .roots = { .option = "--dump" },
+	};
 	int status = run_all(&v, argc, argv);
 	run_close(&v);
 	if (status == CLI_FAILED || !(v.signal || v.status))

@@ -16,27 +16,27 @@
  *
  * Rejected: a --resume option (the same command continues), a scheduler for many machines (they have one). */
 #include "cli.h"
+#include "interrupt.h"
 #include "options.h"
+#include "output.h"
 #include "progress.h"
+#include "source.h"
+#include "sweep_crew.h"
 #include "sweep_emit.h"
 #include "sweep_record.h"
 #include "sweep_show.h"
 #include "../base/mem.h"
 #include "../base/text.h"
-#include "../sim/sweep_pool.h"
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum sweep_key { KEY_DIR = 0x200, KEY_COLUMNS, KEY_SORT, KEY_PIVOT, KEY_CSV, KEY_JSON, KEY_QUIET, KEY_PROGRESS, KEY_RETRY, KEY_EMIT,
 	KEY_COLLECT };
 
-enum { COLUMNS_MAX = 32, GRID_BYTES_MAX = 1 << 20, PROGRESS_MS = 200 };
+enum { COLUMNS_MAX = 32, GRID_BYTES_MAX = 1 << 20 };
 
 #define SWEEP_COLUMNS "faults.total,reclaim.written_back,walks.count,modelled.cycles"
 
@@ -63,32 +63,24 @@ struct sweep_verb {
 	struct grid *grid;
 	struct machine_words listed;  /* a word whose value is "help" */
 	bool help;
-	const char *grid_name, *dir_name, *collect, *report_name, *csv_name, *json_name, *columns, *sort, *pivot;
+	const char *grid_name, *dir_name, *collect, *columns, *sort, *pivot;
 	char *own_dir, *column_copy;
 	char *column[COLUMNS_MAX];
 	unsigned n_columns;
 	enum sweep_emit emit;
-	bool retry, quiet, no_progress, is_command;
+	bool retry, quiet, no_progress;
 	uint64_t jobs;
-	int word_at, argc;
-	char **argv;
-	FILE *report, *csv, *json;
+	struct source source;         /* never opened here: the command is recorded, the traces are read by the cells */
+	struct output report, csv, json;
 	struct sweep_dir *dir;
 	struct sweep *sweep;
 	struct sheet *sheet;
 	struct sweep_view view;
 	struct sweep_recording recording;
-	struct progress progress;
-	struct pool *pool;
-	_Atomic float *fraction;      /* how much of each cell is done, written by its worker; NULL: not known */
 	const char **spec;
-	unsigned started, ended, to_run;
-	struct pw_why stopped;        /* why no more cells were started */
+	enum pw_err stop;             /* why the crew ended early */
+	struct pw_why stopped;
 };
-
-static volatile sig_atomic_t sweep_signal;
-
-static void sweep_interrupt(int signal_number) { sweep_signal = signal_number; }
 
 static char *sweep_read_file(const char *name, struct pw_why *why)
 {
@@ -163,9 +155,7 @@ static void sweep_first_word(struct sweep_verb *v, char *arg, struct argp_state 
 			exit(CLI_FAILED);
 		return;
 	}
-	v->word_at = at;
-	v->is_command = after_dashes;
-	state->next = state->argc;
+	source_take(&v->source, state);
 }
 
 static error_t sweep_parse_machine(int key, char *arg, struct argp_state *state)
@@ -190,9 +180,9 @@ static error_t sweep_parse(int key, char *arg, struct argp_state *state)
 	case KEY_COLUMNS: v->columns = arg; break;
 	case KEY_SORT: v->sort = arg; break;
 	case KEY_PIVOT: v->pivot = arg; break;
-	case KEY_CSV: v->csv_name = arg; break;
-	case KEY_JSON: v->json_name = arg; break;
-	case 'o': v->report_name = arg; break;
+	case KEY_CSV: v->csv.name = arg; break;
+	case KEY_JSON: v->json.name = arg; break;
+	case 'o': v->report.name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;
 	case KEY_RETRY: v->retry = true; break;
 	case KEY_EMIT: v->emit = sweep_emit_kind(arg); break;
@@ -200,11 +190,7 @@ static error_t sweep_parse(int key, char *arg, struct argp_state *state)
 		if (text_u64(arg, &v->jobs, NULL) != PW_OK || v->jobs < 1 || v->jobs > 1024)
 			exit(cli_error("--jobs %s: write a number from 1 to 1024", arg));
 		break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
 	case ARGP_KEY_ARG: sweep_first_word(v, arg, state); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -281,8 +267,8 @@ static int sweep_view_pivot(struct sweep_verb *v)
 static int sweep_words(struct sweep_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { sweep_options, machine_options };
-	v->argc = argc;
-	v->argv = argv;
+	v->source.argc = argc;
+	v->source.argv = argv;
 	if (grid_create(&v->grid) != PW_OK)
 		return cli_error("out of memory");
 	if (cli_check_options(argc, argv, lists, 2) != CLI_OK)
@@ -292,13 +278,13 @@ static int sweep_words(struct sweep_verb *v, int argc, char **argv)
 		return CLI_OK;
 	if (sweep_columns(v) != CLI_OK || sweep_view_sort(v) != CLI_OK || sweep_view_pivot(v) != CLI_OK)
 		return CLI_FAILED;
-	if (v->collect && (v->word_at || v->grid_name || v->emit))
+	if (v->collect && (v->source.word_at || v->grid_name || v->emit))
 		return cli_error("--collect %s takes no grid, no trace and no --emit: the directory knows them", v->collect);
 	if (v->collect)
 		return CLI_OK;
-	if (!v->word_at)
-		return cli_error("over what? give a trace, or -- and a command%s", v->grid_name ? ", after the grid" : "");
-	for (int i = v->word_at; !v->is_command && i < argc; i++)
+	if (!v->source.word_at)
+		return source_check(&v->source, v->grid_name ? "the grid over what?" : "over what?");
+	for (int i = v->source.word_at; !v->source.is_command && i < argc; i++)
 		if (argv[i][0] == '-' && argv[i][1])
 			return cli_error("%s: options stand before the traces", argv[i]);
 	return CLI_OK;
@@ -320,7 +306,7 @@ static int sweep_read_grid(struct sweep_verb *v)
 /* "NAME.sweep" beside which everything else is left alone. */
 static int sweep_dir_default(struct sweep_verb *v)
 {
-	const char *name = v->grid_name ? v->grid_name : v->argv[v->word_at];
+	const char *name = v->grid_name ? v->grid_name : source_words(&v->source)[0];
 	const char *base = name;
 	size_t n = strcspn(base, ":");
 	for (size_t i = 0; i < n; i++)
@@ -337,38 +323,31 @@ static int sweep_dir_default(struct sweep_verb *v)
 	return v->own_dir ? CLI_OK : cli_error("out of memory");
 }
 
-static int sweep_open_one(const char *option, const char *name, FILE **ret)
-{
-	if (!name)
-		return CLI_OK;
-	*ret = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-	return *ret ? CLI_OK : cli_error("%s: %s: %s", option, name, strerror(errno));
-}
-
 /* The table gives way to CSV, JSON and the program on standard output. */
 static int sweep_open_outputs(struct sweep_verb *v)
 {
-	if (sweep_open_one("-o", v->report_name, &v->report) != CLI_OK || sweep_open_one("--csv", v->csv_name, &v->csv) != CLI_OK ||
-	    sweep_open_one("--json", v->json_name, &v->json) != CLI_OK)
+	if (output_open(&v->report) != CLI_OK || output_open(&v->csv) != CLI_OK || output_open(&v->json) != CLI_OK)
 		return CLI_FAILED;
-	if (!v->report)
-		v->report = v->csv == stdout || v->json == stdout || (v->is_command && !v->emit) ? stderr : stdout;
-	v->view.colour = cli_colour(v->report);
+	bool taken = output_is_stdout(&v->csv) || output_is_stdout(&v->json) || (v->source.is_command && !v->emit);
+	if (!v->report.name)
+		v->report.file = taken ? stderr : stdout;
+	v->view.colour = cli_colour(v->report.file);
 	return CLI_OK;
 }
 
 static int sweep_plan(struct sweep_verb *v)
 {
 	struct pw_why why = { "" };
-	unsigned n = v->is_command ? 1 : (unsigned)(v->argc - v->word_at);
+	bool command = v->source.is_command;
+	unsigned n = command ? 1 : source_n_words(&v->source);
 	v->spec = mem_zalloc(n, sizeof *v->spec);
 	if (!v->spec)
 		return cli_error("out of memory");
 	for (unsigned i = 0; i < n; i++)
-		v->spec[i] = v->is_command ? v->recording.path : v->argv[v->word_at + (int)i];
+		v->spec[i] = command ? v->recording.path : source_words(&v->source)[i];
 	enum pw_err err = sweep_create(v->grid, v->spec, n, v->dir, &v->sweep, &why);
 	if (err == PW_OK)
-		err = sheet_plan_write(v->sweep, v->dir, v->argv, (unsigned)v->argc, &why);
+		err = sheet_plan_write(v->sweep, v->dir, v->source.argv, (unsigned)v->source.argc, &why);
 	if (err == PW_OK)
 		err = sheet_load(v->dir, v->column, v->n_columns, &v->sheet, &why);
 	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
@@ -397,114 +376,9 @@ static int sweep_say_impossible(const struct sweep_verb *v)
 	return n < v->sheet->n_cells ? CLI_OK : cli_error("no cell of the grid can be: %s", first->why);
 }
 
-static void sweep_show_progress(struct sweep_verb *v)
+static enum pw_err sweep_render_table(void *ctx, FILE *out)
 {
-	char text[160];
-	double done = v->ended, seconds = progress_seconds(&v->progress);
-	if (!v->progress.on)
-		return;
-	int n = snprintf(text, sizeof text, "%u of %u cells, %u running", v->ended, v->to_run, pool_running(v->pool));
-	for (unsigned i = 0; v->fraction && i < v->sheet->n_cells; i++)
-		done += v->fraction[i];
-	if (done > 0 && n > 0)
-		snprintf(text + n, sizeof text - (size_t)n, ", about %.0f s left", seconds / done * (v->to_run - done));
-	progress_say(&v->progress, text);
-}
-
-static enum pw_err sweep_work(void *ctx, unsigned cell, struct pw_why *why)
-{
-	struct sweep_verb *v = ctx;
-	return sweep_run_cell(v->sweep, cell, v->dir, v->fraction ? &v->fraction[cell] : NULL, why);
-}
-
-/* A cell is over.  => what it left is in the sheet; a failure is written down. */
-static void sweep_take(struct sweep_verb *v, const struct pool_end *end)
-{
-	char path[SWEEP_PATH], line[sizeof end->why.text + 2];
-	const char *id = v->sweep->cell[end->piece].id;
-	struct pw_why why = { "" };
-	v->ended++;
-	if (v->fraction)
-		v->fraction[end->piece] = 0;
-	if (end->died)
-		sweep_dir_clean(v->dir, end->pid);
-	if (!end->died && (end->err == PW_IO || end->err == PW_NOSPACE)) {
-		v->stopped = end->why;
-	} else if (end->err != PW_OK) {
-		int n = snprintf(line, sizeof line, "%s\n", *end->why.text ? end->why.text : pw_err_text(end->err));
-		if (sweep_dir_write(sweep_dir_failure(v->dir, id, path), line, (size_t)n, &why) != PW_OK)
-			v->stopped = why;
-	} else {
-		unlink(sweep_dir_failure(v->dir, id, path));
-	}
-	for (unsigned i = 0; i < v->sheet->n_cells; i++)
-		if (v->sheet->cell[i].id && strcmp(v->sheet->cell[i].id, id) == 0)
-			sheet_cell_load(v->sheet, v->dir, i);
-}
-
-static bool sweep_wants(const struct sweep_verb *v, unsigned cell)
-{
-	const struct sheet_cell *c = &v->sheet->cell[cell];
-	return !c->repeated && (c->state == SHEET_MISSING || c->state == SHEET_DAMAGED || (c->state == SHEET_FAILED && v->retry));
-}
-
-static void sweep_watch_signals(void (*handler)(int))
-{
-	struct sigaction act = { .sa_handler = handler, .sa_flags = handler == SIG_DFL ? 0 : (int)SA_RESETHAND };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-}
-
-static void sweep_loop(struct sweep_verb *v, const unsigned *list)
-{
-	struct pool_end end;
-	while (!sweep_signal && !*v->stopped.text && (v->started < v->to_run || pool_running(v->pool))) {
-		sweep_show_progress(v);
-		if (v->started < v->to_run && pool_has_room(v->pool)) {
-			if (pool_start(v->pool, sweep_work, v, list[v->started], &v->stopped) == PW_OK)
-				v->started++;
-		} else if (pool_wait(v->pool, PROGRESS_MS, &end)) {
-			sweep_take(v, &end);
-		}
-	}
-	/* What still runs is let go; what it wrote is removed with it. */
-	while (pool_kill(v->pool, &end)) {
-		sweep_dir_clean(v->dir, end.pid);
-		sheet_cell_load(v->sheet, v->dir, end.piece);
-	}
-}
-
-static int sweep_run(struct sweep_verb *v)
-{
-	unsigned *list = mem_zalloc(v->sheet->n_cells + 1, sizeof *list);
-	unsigned jobs = (unsigned)v->jobs;
-	cpu_set_t cpus;
-	if (!jobs)
-		jobs = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
-	if (!list || pool_create(jobs, &v->pool) != PW_OK) {
-		mem_free(list);
-		return cli_error("out of memory");
-	}
-	for (unsigned i = 0; i < v->sheet->n_cells; i++)
-		if (sweep_wants(v, i))
-			list[v->to_run++] = i;
-	size_t bytes = v->sheet->n_cells * sizeof *v->fraction;
-	void *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	v->fraction = shared == MAP_FAILED ? NULL : shared;
-	sweep_watch_signals(sweep_interrupt);
-	progress_begin(&v->progress, !v->no_progress && !v->quiet);
-	sweep_loop(v, list);
-	progress_end(&v->progress);
-	sweep_watch_signals(SIG_DFL);
-	if (v->fraction)
-		munmap(v->fraction, bytes);
-	mem_free(list);
-	return CLI_OK;
-}
-
-static enum pw_err sweep_render(struct sweep_verb *v, FILE *out)
-{
+	const struct sweep_verb *v = ctx;
 	enum pw_err err = v->pivot ? sweep_show_pivot(v->sheet, &v->view, out) : sweep_show_table(v->sheet, &v->view, out);
 	if (err == PW_OK) {
 		fputc('\n', out);
@@ -513,42 +387,33 @@ static enum pw_err sweep_render(struct sweep_verb *v, FILE *out)
 	return err;
 }
 
-enum sweep_form { FORM_TABLE, FORM_CSV, FORM_JSON, FORM_EMIT };
-
-/* Makes one form in memory and writes it; the file is closed. */
-static int sweep_write(struct sweep_verb *v, enum sweep_form form, const char *what, const char *name, FILE **file)
+static enum pw_err sweep_render_csv(void *ctx, FILE *out)
 {
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = *file, *memory = open_memstream(&text, &bytes);
-	enum pw_err err = memory ? PW_OK : PW_NOMEM;
-	*file = NULL;
-	if (memory && form == FORM_TABLE)
-		err = sweep_render(v, memory);
-	else if (memory && form == FORM_CSV)
-		sweep_show_csv(v->sheet, memory);
-	else if (memory && form == FORM_JSON)
-		err = sweep_show_json(v->sheet, v->dir, memory);
-	else if (memory)
-		sweep_emit(v->sheet, v->dir, v->emit, memory);
-	if (memory && fclose(memory) != 0)
-		err = PW_NOMEM;
-	if (!name && out == stdout)
-		name = "-";
-	int status = err == PW_OK ? cli_write(what, name, out, text, bytes) : cli_error("out of memory for the %s", what);
-	mem_free(text);
-	return status;
+	const struct sweep_verb *v = ctx;
+	sweep_show_csv(v->sheet, out);
+	return PW_OK;
+}
+
+static enum pw_err sweep_render_json(void *ctx, FILE *out)
+{
+	const struct sweep_verb *v = ctx;
+	return sweep_show_json(v->sheet, v->dir, out);
+}
+
+static enum pw_err sweep_render_emitted(void *ctx, FILE *out)
+{
+	const struct sweep_verb *v = ctx;
+	sweep_emit(v->sheet, v->dir, v->emit, out);
+	return PW_OK;
 }
 
 static int sweep_publish(struct sweep_verb *v)
 {
 	int status = CLI_OK;
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, said in words */
-	if (!v->quiet || v->report_name)
-		status = sweep_write(v, FORM_TABLE, "table", v->report_name, &v->report);
-	if (v->csv && sweep_write(v, FORM_CSV, "CSV", v->csv_name, &v->csv) != CLI_OK)
-		status = CLI_FAILED;
-	if (v->json && sweep_write(v, FORM_JSON, "JSON", v->json_name, &v->json) != CLI_OK)
+	if (!v->quiet || v->report.name)
+		status = output_write(&v->report, sweep_render_table, v);
+	if (output_write(&v->csv, sweep_render_csv, v) != CLI_OK || output_write(&v->json, sweep_render_json, v) != CLI_OK)
 		status = CLI_FAILED;
 	for (unsigned c = 0; c < v->n_columns; c++) {
 		bool any = sheet_count(v->sheet, SHEET_DONE) == 0;
@@ -566,9 +431,9 @@ static int sweep_verdict(const struct sweep_verb *v)
 {
 	unsigned missing = sheet_count(v->sheet, SHEET_MISSING), failed = sheet_count(v->sheet, SHEET_FAILED);
 	unsigned damaged = sheet_count(v->sheet, SHEET_DAMAGED);
-	if (*v->stopped.text)
+	if (v->stop != PW_OK)
 		return cli_error("%s; what is finished is kept, and the same command continues", v->stopped.text);
-	if (sweep_signal)
+	if (interrupt_seen())
 		return cli_error("stopped with %u cell%s to do; what is finished is in %s, and the same command continues",
 		                 missing + damaged, missing + damaged == 1 ? "" : "s", sweep_dir_path(v->dir));
 	if (missing || damaged)
@@ -589,7 +454,7 @@ static int sweep_emit_all(struct sweep_verb *v)
 	if (!lines && v->emit == EMIT_PARALLEL)
 		return cli_error("--emit parallel: a name with a line break in it cannot be in a list of one command a line");
 	signal(SIGPIPE, SIG_IGN);
-	int status = sweep_write(v, FORM_EMIT, "list", v->report_name, &v->report);
+	int status = output_write(&v->report, sweep_render_emitted, v);
 	if (status == CLI_OK && !v->quiet)
 		fprintf(stderr, "pageworks sweep: %u cell%s to run; then: pageworks sweep --collect %s\n", n, n == 1 ? "" : "s",
 		        sweep_dir_path(v->dir));
@@ -627,13 +492,13 @@ static int sweep_record_command(struct sweep_verb *v)
 	struct pw_why why = { "" };
 	struct machine_words *machine;
 	unsigned n;
-	if (!v->is_command)
+	if (!v->source.is_command)
 		return CLI_OK;
 	if (grid_machines(v->grid, &machine, &n, &why) != PW_OK)
 		return cli_error("%s", why.text);
 	unsigned shift = sweep_granule_shift(machine, n);
 	mem_free(machine);
-	enum pw_err err = sweep_record(v->dir, v->argv + v->word_at, shift, &v->recording, &why);
+	enum pw_err err = sweep_record(v->dir, source_words(&v->source), shift, &v->recording, &why);
 	if (err == PW_OK)
 		return CLI_OK;
 	cli_error("%s", *why.text ? why.text : pw_err_text(err));
@@ -658,20 +523,19 @@ static int sweep_all(struct sweep_verb *v, int argc, char **argv)
 		return status != CLI_OK ? status : CLI_FAILED;
 	if (v->emit)
 		return sweep_emit_all(v);
-	status = sweep_run(v);
-	if (status == CLI_OK)
-		status = sweep_publish(v);
+	struct sweep_crew crew = { .sweep = v->sweep, .sheet = v->sheet, .dir = v->dir, .jobs = (unsigned)v->jobs, .retry = v->retry,
+	                           .show_progress = !v->no_progress && !v->quiet };
+	v->stop = sweep_crew_run(&crew, &v->stopped);
+	status = sweep_publish(v);
 	int verdict = sweep_verdict(v);
 	return status == CLI_OK ? verdict : status;
 }
 
 static void sweep_close(struct sweep_verb *v)
 {
-	FILE *const files[] = { v->report, v->csv, v->json };
-	for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
-		if (files[i] && files[i] != stdout && files[i] != stderr)
-			fclose(files[i]);
-	pool_destroy(v->pool);
+	output_close(&v->report);
+	output_close(&v->csv);
+	output_close(&v->json);
 	sheet_destroy(v->sheet);
 	sweep_destroy(v->sweep);
 	sweep_dir_close(v->dir);
@@ -684,9 +548,12 @@ static void sweep_close(struct sweep_verb *v)
 
 int cli_sweep(int argc, char **argv)
 {
-	struct sweep_verb v = { 0 };
+	struct sweep_verb v = {
+		.report = { .option = "-o", .what = "table" }, .csv = { .option = "--csv", .what = "CSV" },
+		.json = { .option = "--json", .what = "JSON" },
+	};
 	int status = sweep_all(&v, argc, argv);
-	int exit_status = v.recording.exit_status, signal_number = sweep_signal ? sweep_signal : v.recording.signal;
+	int exit_status = v.recording.exit_status, signal_number = interrupt_seen() ? interrupt_seen() : v.recording.signal;
 	sweep_close(&v);
 	if (signal_number || (status == CLI_OK && exit_status))
 		return cli_end_like(exit_status, signal_number);
