@@ -10,11 +10,11 @@
  * 2. What the new format cannot say is said on standard error.
  * 3. The input is never overwritten by its own conversion. */
 #include "cli.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "../base/text.h"
 #include "../trace/pwt.h"
 #include "../trace/write_text.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,10 +44,6 @@ struct convert {
 	uint64_t refs, bytes;
 	struct text_lost lost;
 };
-
-static volatile sig_atomic_t convert_signal;
-
-static void convert_interrupt(int signal_number) { convert_signal = signal_number; }
 
 static void convert_number(const char *option, const char *arg, uint64_t *ret)
 {
@@ -84,11 +80,7 @@ static error_t convert_parse(int key, char *arg, struct argp_state *state)
 		if (c->granule == 0 || (c->granule & (c->granule - 1)) || c->granule > 1 << 30)
 			exit(cli_error("--granule %s: write a power of two from 1 to 1G", arg));
 		break;
-	case KEY_PROGRESS:
-		c->no_progress = strcmp(arg, "never") == 0;
-		if (!c->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
+	case KEY_PROGRESS: c->no_progress = !progress_word(arg); break;
 	case ARGP_KEY_ARG: convert_input(c, state, arg); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -200,7 +192,7 @@ static enum pw_err convert_items(struct convert *c, bool *ret_reading, struct pw
 	enum pw_err err = PW_OK;
 	progress_begin(&progress, !c->no_progress && !c->quiet);
 	*ret_reading = false;
-	while (err == PW_OK && !convert_signal && (!c->limit || c->refs < c->limit)) {
+	while (err == PW_OK && !interrupt_seen() && (!c->limit || c->refs < c->limit)) {
 		trace_next(c->trace, &item);
 		if (item.kind == TRACE_ITEM_END) {
 			err = trace_error(c->trace, why);
@@ -277,11 +269,9 @@ static int convert_all(struct convert *c, int argc, char **argv)
 		return CLI_OK;
 	if (convert_open(c) != CLI_OK)
 		return CLI_FAILED;
-	struct sigaction act = { .sa_handler = convert_interrupt, .sa_flags = (int)SA_RESETHAND };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	interrupt_watch();
 	enum pw_err err = convert_items(c, &reading, &why), read_err = reading ? err : PW_OK;
-	if ((err != PW_OK || convert_signal) && !(c->partial && (reading || convert_signal))) {
+	if ((err != PW_OK || interrupt_seen()) && !(c->partial && (reading || interrupt_seen()))) {
 		convert_remove(c);
 		if (err == PW_OK && !c->quiet && strcmp(c->name, "-") != 0)
 			cli_error("interrupted: %s is not kept (--partial keeps it)", c->name);
@@ -302,5 +292,5 @@ int cli_convert(int argc, char **argv)
 	convert_remove(&c);
 	if (c.trace)
 		trace_close(c.trace);
-	return status != CLI_OK ? status : cli_end_like(CLI_OK, convert_signal);
+	return status != CLI_OK ? status : cli_end_like(CLI_OK, interrupt_seen());
 }

@@ -9,6 +9,8 @@
  * 1. A trace that ends badly is described up to there; the error follows, and the status is 125.
  * 2. Text and JSON come from the same struct. */
 #include "cli.h"
+#include "interrupt.h"
+#include "output.h"
 #include "progress.h"
 #include "../base/json.h"
 #include "../base/mem.h"
@@ -38,7 +40,8 @@ static const struct argp_option info_options[] = {
 enum { LIST_MOST = 10, LABEL = 12 };
 
 struct info {
-	const char *input, *json_name, *name;
+	const char *input;
+	struct output text, json;
 	bool full, all, no_progress;
 	uint64_t limit;
 	struct trace *trace;
@@ -49,10 +52,6 @@ struct info {
 	enum pw_err error;       /* of the trace */
 	struct pw_why why;
 };
-
-static volatile sig_atomic_t info_signal;
-
-static void info_interrupt(int signal_number) { info_signal = signal_number; }
 
 static void info_input(struct info *v, const struct argp_state *state, char *arg)
 {
@@ -70,19 +69,15 @@ static error_t info_parse(int key, char *arg, struct argp_state *state)
 	struct info *v = state->input;
 	struct pw_why why;
 	switch (key) {
-	case 'o': v->name = arg; break;
+	case 'o': v->text.name = arg; break;
 	case KEY_FULL: v->full = true; break;
 	case KEY_ALL: v->all = true; break;
-	case KEY_JSON: v->json_name = arg; break;
+	case KEY_JSON: v->json.name = arg; break;
 	case KEY_LIMIT:
 		if (text_size_option("--limit", arg, &v->limit, &why) != PW_OK)
 			exit(cli_error("%s", why.text));
 		break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
 	case ARGP_KEY_ARG: info_input(v, state, arg); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -120,7 +115,7 @@ static enum pw_err info_survey(struct info *v)
 	unsigned granule = v->about.granule_shift;
 	enum pw_err err = survey_init(&v->survey, granule > 12 ? granule : 12);
 	progress_begin(&progress, !v->no_progress);
-	while (err == PW_OK && !info_signal) {
+	while (err == PW_OK && !interrupt_seen()) {
 		trace_next(v->trace, &item);
 		if (item.kind == TRACE_ITEM_END)
 			break;
@@ -178,7 +173,7 @@ static uint64_t info_refs(const struct info *v) { return v->surveyed ? v->survey
 static double info_bytes_each(const struct info *v)
 {
 	uint64_t refs = info_refs(v);
-	return refs && !v->cut_by_limit && !info_signal ? (double)v->about.file_bytes / (double)refs : 0;
+	return refs && !v->cut_by_limit && !interrupt_seen() ? (double)v->about.file_bytes / (double)refs : 0;
 }
 
 static void show_file(FILE *out, const struct info *v)
@@ -315,7 +310,7 @@ static void show(FILE *out, const struct info *v)
 		line(out, "events", "%s", v->about.has_events ? "mappings and other events are in it" : "none");
 		line(out, "", "kinds, pages, processes and events are counted by --full");
 	}
-	if (info_signal)
+	if (interrupt_seen())
 		line(out, "", "interrupted: this is what was read until then");
 }
 
@@ -420,33 +415,27 @@ static enum pw_err info_json(FILE *out, const struct info *v)
 	return jsonw_finish(&j);
 }
 
-/* Makes the text in memory and writes it to the named file. */
-static int info_put(const struct info *v, const char *name, bool json)
+static enum pw_err info_render_text(void *ctx, FILE *memory)
 {
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *out = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-	if (!out)
-		return cli_error("%s: %s", name, strerror(errno));
-	FILE *memory = open_memstream(&text, &bytes);
-	bool whole = memory != NULL;
-	if (memory && json)
-		whole = info_json(memory, v) == PW_OK;
-	else if (memory)
-		show(memory, v);
-	whole = memory && fclose(memory) == 0 && whole;
-	int status = whole ? cli_write(json ? "JSON" : "description", name, out, text, bytes) : cli_error("out of memory");
-	mem_free(text);
-	return status;
+	show(memory, ctx);
+	return PW_OK;
+}
+
+static enum pw_err info_render_json(void *ctx, FILE *memory) { return info_json(memory, ctx); }
+
+/* The text is in the way when JSON goes to standard output. */
+static int info_open_outputs(struct info *v)
+{
+	if (!v->text.name && !(v->json.name && strcmp(v->json.name, "-") == 0))
+		v->text.name = "-";
+	return output_open(&v->text) == CLI_OK && output_open(&v->json) == CLI_OK ? CLI_OK : CLI_FAILED;
 }
 
 static int info_all(struct info *v, int argc, char **argv)
 {
-	if (info_words(v, argc, argv) != CLI_OK)
+	if (info_words(v, argc, argv) != CLI_OK || info_open_outputs(v) != CLI_OK)
 		return CLI_FAILED;
-	struct sigaction act = { .sa_handler = info_interrupt, .sa_flags = (int)SA_RESETHAND };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	interrupt_watch();
 	if (info_read(v) != CLI_OK)
 		return CLI_FAILED;
 	if (v->surveyed && v->survey.n_processes)
@@ -454,10 +443,8 @@ static int info_all(struct info *v, int argc, char **argv)
 	if (v->surveyed && v->survey.n_mappings)
 		qsort(v->survey.mapping, v->survey.n_mappings, sizeof *v->survey.mapping, more_bytes);
 	signal(SIGPIPE, SIG_IGN);
-	int status = CLI_OK;
-	if (v->name || !v->json_name || strcmp(v->json_name, "-") != 0)
-		status = info_put(v, v->name ? v->name : "-", false);
-	if (v->json_name && info_put(v, v->json_name, true) != CLI_OK)
+	int status = output_write(&v->text, info_render_text, v);
+	if (output_write(&v->json, info_render_json, v) != CLI_OK)
 		status = CLI_FAILED;
 	if (status == CLI_OK && v->error && v->error != PW_UNSUPPORTED)
 		status = cli_error("%s", v->why.text);
@@ -466,10 +453,14 @@ static int info_all(struct info *v, int argc, char **argv)
 
 int cli_info(int argc, char **argv)
 {
-	struct info v = { 0 };
+	struct info v = {
+		.text = { .option = "-o", .what = "description" }, .json = { .option = "--json", .what = "JSON" },
+	};
 	int status = info_all(&v, argc, argv);
+	output_close(&v.text);
+	output_close(&v.json);
 	survey_fini(&v.survey);
 	if (v.trace)
 		trace_close(v.trace);
-	return status != CLI_OK ? status : cli_end_like(CLI_OK, info_signal);
+	return status != CLI_OK ? status : cli_end_like(CLI_OK, interrupt_seen());
 }

@@ -10,10 +10,11 @@
  *
  * Rejected: a simulation beside the recording (two jobs on one core make both slow; record, then run). */
 #include "cli.h"
+#include "interrupt.h"
 #include "progress.h"
+#include "source.h"
 #include "../base/mem.h"
 #include "../base/text.h"
-#include "../trace/capture.h"
 #include "../trace/pwt.h"
 #include <errno.h>
 #include <signal.h>
@@ -38,20 +39,13 @@ static const struct argp_option record_options[] = {
 struct record_verb {
 	const char *name;
 	char *own_name;
-	bool force, quiet, no_progress, is_command;
+	bool force, quiet, no_progress;
 	uint64_t seed, limit, granule; /* granule 0: not given */
-	int word_at, argc;
-	char **argv;
-	struct trace *trace;
+	struct source source;
 	struct pwt_writer *writer;
 	struct progress progress;
 	uint64_t refs, bytes;
-	int status, signal;
 };
-
-static volatile sig_atomic_t record_signal;
-
-static void record_interrupt(int signal_number) { record_signal = signal_number; }
 
 static void record_number(const char *option, const char *arg, uint64_t *ret)
 {
@@ -73,16 +67,8 @@ static error_t record_parse(int key, char *arg, struct argp_state *state)
 		if (v->granule == 0 || (v->granule & (v->granule - 1)) || v->granule > 1 << 30)
 			exit(cli_error("--granule %s: write a power of two from 1 to 1G", arg));
 		break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
-	case ARGP_KEY_ARG:
-		v->word_at = state->next - 1;
-		v->is_command = v->word_at > 0 && strcmp(state->argv[v->word_at - 1], "--") == 0;
-		state->next = state->argc;
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
+	case ARGP_KEY_ARG: source_take(&v->source, state); break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -104,28 +90,21 @@ static const struct argp record_argp = {
 static int record_words(struct record_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { record_options };
-	v->argc = argc;
-	v->argv = argv;
 	v->seed = 1;
 	if (cli_check_options(argc, argv, lists, 1) != CLI_OK)
 		return CLI_FAILED;
 	argp_parse(&record_argp, argc, argv, ARGP_IN_ORDER, NULL, v);
-	if (!v->word_at)
-		return cli_error("what is to be recorded? give -- and a command, or a trace to convert");
-	if (!v->is_command && v->word_at + 1 < argc)
-		return cli_error("%s: one trace at a time, options before it; put -- before a command: pageworks record -- %s ...",
-		                 argv[v->word_at + 1], argv[v->word_at]);
-	return CLI_OK;
+	return source_check(&v->source, "what is to be recorded?");
 }
 
 /* The file's name, and whether it may be written. */
 static int record_name(struct record_verb *v)
 {
 	if (!v->name) {
-		if (!v->is_command)
+		if (!v->source.is_command)
 			return cli_error("-o FILE: a converted trace needs a name");
-		const char *base = strrchr(v->argv[v->word_at], '/');
-		v->name = v->own_name = mem_printf("%s.pwt", base ? base + 1 : v->argv[v->word_at]);
+		const char *word = source_words(&v->source)[0], *base = strrchr(word, '/');
+		v->name = v->own_name = mem_printf("%s.pwt", base ? base + 1 : word);
 		if (!v->name)
 			return cli_error("out of memory");
 	}
@@ -136,27 +115,11 @@ static int record_name(struct record_verb *v)
 	return CLI_OK;
 }
 
-static int record_open_trace(struct record_verb *v)
-{
-	struct pw_why why = { "" };
-	enum pw_err err;
-	if (v->is_command) {
-		struct capture_options co = { .seed = v->seed, .take_signals = true };
-		err = capture_open(&co, v->argv + v->word_at, &v->trace, &why);
-	} else {
-		err = trace_open(v->argv[v->word_at], &v->trace, &why);
-	}
-	if (err == PW_OK)
-		return CLI_OK;
-	cli_error("%s", *why.text ? why.text : pw_err_text(err));
-	return v->is_command ? capture_exit_status(err) : CLI_FAILED;
-}
-
 /* A program's addresses are kept to the page unless more is asked for: nothing that pages can use is lost, and most of the file
  * is saved.  What a trace has lost already cannot come back. */
 static unsigned record_granule(const struct record_verb *v, unsigned has)
 {
-	uint64_t want = v->granule ? v->granule : v->is_command ? 4096 : 1;
+	uint64_t want = v->granule ? v->granule : v->source.is_command ? 4096 : 1;
 	unsigned shift = (unsigned)__builtin_ctzll(want);
 	return shift > has ? shift : has;
 }
@@ -164,8 +127,8 @@ static unsigned record_granule(const struct record_verb *v, unsigned has)
 static int record_open_writer(struct record_verb *v)
 {
 	struct pw_why why = { "" };
-	struct trace_info info = trace_describe(v->trace);
-	if (trace_reads(v->trace, v->name))
+	struct trace_info info = trace_describe(v->source.trace);
+	if (trace_reads(v->source.trace, v->name))
 		return cli_error("%s is read and written at once; give another name", v->name);
 	struct pwt_options po = { .granule_shift = record_granule(v, info.granule_shift), .has_events = info.has_events,
 	                          .command = info.source, .seed = v->seed };
@@ -192,22 +155,22 @@ static int record_items(struct record_verb *v)
 	enum pw_err err = PW_OK;
 	bool writing = true;
 	for (;;) {
-		trace_next(v->trace, &item);
-		if (item.kind == TRACE_ITEM_END || (record_signal && !v->is_command))
+		trace_next(v->source.trace, &item);
+		if (item.kind == TRACE_ITEM_END || (interrupt_seen() && !v->source.is_command))
 			break;
 		writing = writing && record_cut(v, v->refs, &item);
 		if (writing && err == PW_OK) {
 			err = pwt_write_item(v->writer, &item, &why);
 			v->refs = pwt_writer_refs(v->writer);
 		}
-		if (!v->is_command && (err != PW_OK || !writing))
+		if (!v->source.is_command && (err != PW_OK || !writing))
 			break;
 		if (v->progress.on)
-			progress_show(&v->progress, v->refs, trace_describe(v->trace).progress);
+			progress_show(&v->progress, v->refs, trace_describe(v->source.trace).progress);
 	}
 	progress_end(&v->progress);
 	if (err == PW_OK)
-		err = trace_error(v->trace, &why);
+		err = trace_error(v->source.trace, &why);
 	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
 }
 
@@ -228,7 +191,7 @@ static int record_finish(struct record_verb *v, bool say)
 static void record_say(const struct record_verb *v)
 {
 	char refs[40], bytes[40];
-	struct trace_info info = trace_describe(v->trace);
+	struct trace_info info = trace_describe(v->source.trace);
 	if (v->quiet || strcmp(v->name, "-") == 0)
 		return;
 	fprintf(stderr, "pageworks record: %s: %s references, %s (%.2f bytes each); next: pageworks run %s\n", v->name,
@@ -243,16 +206,13 @@ static int record_all(struct record_verb *v, int argc, char **argv)
 {
 	if (record_words(v, argc, argv) != CLI_OK || record_name(v) != CLI_OK)
 		return CLI_FAILED;
-	int status = record_open_trace(v);
+	int status = source_open(&v->source, v->seed);
 	if (status != CLI_OK)
 		return status;
 	if (record_open_writer(v) != CLI_OK)
 		return CLI_FAILED;
-	struct sigaction act = { .sa_handler = record_interrupt, .sa_flags = (int)SA_RESETHAND };
-	if (!v->is_command) {
-		sigaction(SIGINT, &act, NULL);
-		sigaction(SIGTERM, &act, NULL);
-	}
+	if (!v->source.is_command)
+		interrupt_watch();
 	progress_begin(&v->progress, !v->no_progress && !v->quiet);
 	status = record_items(v);
 	signal(SIGPIPE, SIG_IGN);
@@ -260,14 +220,7 @@ static int record_all(struct record_verb *v, int argc, char **argv)
 		status = CLI_FAILED;
 	if (status == CLI_OK)
 		record_say(v);
-	if (v->is_command) {
-		struct capture_outcome o = { 0 };
-		capture_outcome(v->trace, &o);
-		v->status = o.exit_status;
-		v->signal = o.signal;
-	}
-	if (record_signal)
-		v->signal = record_signal;
+	source_let_end(&v->source);
 	return status;
 }
 
@@ -277,8 +230,8 @@ int cli_record(int argc, char **argv)
 	int status = record_all(&v, argc, argv);
 	if (v.writer)
 		pwt_writer_abandon(v.writer);
-	if (v.trace)
-		trace_close(v.trace);
+	const struct capture_outcome o = v.source.outcome;
+	source_close(&v.source);
 	mem_free(v.own_name);
-	return status != CLI_OK ? status : cli_end_like(v.status, v.signal);
+	return status != CLI_OK ? status : cli_end_like(o.exit_status, interrupt_seen() ? interrupt_seen() : o.signal);
 }
