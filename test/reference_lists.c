@@ -4,84 +4,7 @@
  * one function that is told of one reference and takes pages in and out itself.  Choices that papers leave open are those that the
  * policies of src/ document. */
 #include "reference_lists.h"
-#include <stdlib.h>
-#include <string.h>
-
-struct pages {
-	uint32_t *at, n; /* oldest first */
-};
-enum { LISTS = 5, NOBODY = UINT32_MAX };
-struct world {
-	uint32_t n_frames, n_pages, resident;
-	uint64_t now;              /* references, this one included */
-	bool *in, *written, *bit, *flag;
-	uint32_t *count;
-	uint64_t *last;            /* time of the last reference, or whatever the policy notes */
-	const uint64_t *next;      /* by reference */
-	struct pages list[LISTS];
-	uint32_t hand;
-	double p;
-	struct reference_result *result;
-};
-
-static bool has(const struct pages *l, uint32_t page)
-{
-	for (uint32_t i = 0; i < l->n; i++)
-		if (l->at[i] == page)
-			return true;
-	return false;
-}
-
-static void drop(struct pages *l, uint32_t page)
-{
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < l->n; i++)
-		if (l->at[i] != page)
-			l->at[kept++] = l->at[i];
-	l->n = kept;
-}
-
-static void add(struct pages *l, uint32_t page)
-{
-	l->at[l->n++] = page;
-}
-
-static void refresh(struct pages *l, uint32_t page)
-{
-	drop(l, page);
-	add(l, page);
-}
-
-static uint32_t take_oldest(struct pages *l)
-{
-	uint32_t page = l->at[0];
-	drop(l, page);
-	return page;
-}
-
-static void page_in(struct world *w, uint32_t page)
-{
-	w->result->faults++;
-	w->in[page] = true;
-	w->written[page] = false;
-	w->resident++;
-}
-
-static void page_out(struct world *w, uint32_t page)
-{
-	w->result->write_backs += w->written[page];
-	w->in[page] = false;
-	w->resident--;
-}
-
-static bool is_full(const struct world *w) { return w->resident == w->n_frames; }
-
-static bool take_bit(struct world *w, uint32_t page)
-{
-	bool was = w->bit[page];
-	w->bit[page] = false;
-	return was;
-}
+#include "reference_world.h"
 
 /* second-chance; the bit of a page that comes in is set or not. */
 static void queue_of_chances(struct world *w, uint32_t page, bool arrival_counts)
@@ -375,6 +298,10 @@ static const struct teller tellers[] = {
 	{ "second-chance", second_chance, NULL, NULL }, { "clock-0", clock_0, NULL, NULL }, { "mru", mru, NULL, NULL },
 	{ "lfu", lfu, NULL, NULL }, { "nru", nru, nru_tick, NULL }, { "aging", aging, aging_tick, NULL }, { "2q", two_q, NULL, NULL },
 	{ "arc", arc, NULL, NULL }, { "s3-fifo", s3_fifo, NULL, NULL }, { "sieve", sieve, NULL, NULL },
+	{ "car", refer_car, NULL, NULL }, { "lirs", refer_lirs, NULL, NULL }, { "clock-pro", refer_clock_pro, NULL, NULL },
+	{ "wsclock", refer_wsclock, NULL, NULL }, { "mglru", refer_generations, NULL, NULL }, { "linux", refer_two_lists, NULL, NULL },
+	{ "ws", refer_working_set, NULL, refer_working_set_after }, { "pff", refer_page_fault_frequency, NULL, NULL },
+	{ "vmin", refer_variable_min, NULL, refer_variable_min_after },
 };
 
 static bool world_open(struct world *w)
@@ -402,16 +329,32 @@ static void world_close(struct world *w)
 		free(w->list[i].at);
 }
 
+/* When is each reference's page referenced next? */
+static uint64_t *next_of(const uint32_t *page, uint64_t n, uint32_t n_pages)
+{
+	uint64_t *next = calloc(n ? n : 1, sizeof *next), *soonest = calloc(n_pages, sizeof *soonest);
+	for (uint64_t i = n; next && soonest && i-- > 0;) {
+		next[i] = soonest[page[i]] ? soonest[page[i]] : UINT64_MAX;
+		soonest[page[i]] = i + 1;
+	}
+	free(soonest);
+	return next;
+}
+
 bool reference_lists_run(const char *name, const uint32_t *page, const bool *is_store, uint64_t n, uint32_t n_pages,
                          uint32_t n_frames, struct reference_result *ret)
 {
 	const struct teller *t = NULL;
+	size_t length = strcspn(name, ":");
 	for (unsigned i = 0; i < sizeof tellers / sizeof *tellers; i++)
-		if (!strcmp(tellers[i].name, name))
+		if (!strncmp(tellers[i].name, name, length) && !tellers[i].name[length])
 			t = &tellers[i];
 	struct world w = { .n_frames = n_frames, .n_pages = n_pages, .result = ret };
+	w.param = strchr(name, '=') ? strtoull(strchr(name, '=') + 1, NULL, 10) : 0;
 	*ret = (struct reference_result){ 0 };
-	bool ok = t && world_open(&w);
+	uint64_t *next = next_of(page, n, n_pages);
+	w.next = next;
+	bool ok = t && next && world_open(&w);
 	for (uint64_t i = 0; ok && i < n; i++) {
 		w.now = i + 1;
 		t->refer(&w, page[i]);
@@ -423,5 +366,6 @@ bool reference_lists_run(const char *name, const uint32_t *page, const bool *is_
 	}
 	if (t)
 		world_close(&w);
+	free(next);
 	return ok;
 }

@@ -339,8 +339,7 @@ void reclaim_wake(struct kernel *k, unsigned making)
 void kernel_policy_tell(struct kernel *k)
 {
 	recency_drain(k);
-	if (kernel_policy_due(k) <= time_now(k))
-		reclaim_wake(k, 0);
+	reclaim_wake(k, 0);
 }
 
 uint64_t kernel_policy_due(const struct kernel *k)

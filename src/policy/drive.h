@@ -121,6 +121,8 @@ DRIVE_INLINE void drive_body(struct drive *d, const uint32_t *refs, const uint64
 		} else if (ops->sees > POLICY_SEES_BITS) {
 			d->env.now = begin + i + 1;
 			ops->touch(d->self, slot);
+			if (ops->wants_future && ops->variable) /* it may know already that nobody needs the page any more */
+				drive_wake(d, ops);
 		}
 	}
 	d->env.now = begin + n;

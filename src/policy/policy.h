@@ -93,9 +93,18 @@ struct policy_ops {
 	X(random)        \
 	X(two_q)         \
 	X(arc)           \
+	X(car)           \
+	X(lirs)          \
+	X(clock_pro)     \
+	X(wsclock)       \
+	X(mglru)         \
+	X(linux_lists)   \
 	X(s3_fifo)       \
 	X(sieve)         \
-	X(opt)
+	X(opt)           \
+	X(ws)            \
+	X(pff)           \
+	X(vmin)
 
 /* Hidden, so that the compiler may look into the constants also where code is position independent. */
 #define X(id) extern const struct policy_ops policy_##id __attribute__((visibility("hidden")));

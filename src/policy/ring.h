@@ -63,6 +63,16 @@ static inline const char *ring_flaw(const struct ring *r)
 	return n == r->count ? NULL : "policy: fewer slots in the ring than were entered";
 }
 
+/* => old is in the ring and new in none: new takes its place. */
+static inline void ring_replace(struct ring *r, uint32_t old, uint32_t new)
+{
+	struct ring_link l = r->link[old];
+	r->link[new] = l;
+	r->link[l.prev - 1].next = new + 1;
+	r->link[l.next - 1].prev = new + 1;
+	r->link[old] = (struct ring_link){ 0, 0 };
+}
+
 /* => slot is in the ring: it becomes the last of it. */
 static inline void ring_refresh(struct ring *r, uint32_t slot)
 {

@@ -7,7 +7,7 @@
  *
  *     page ids      0        1     2            (dense, in order of first use; found through one hash table per process)
  *     begin         0        3     4       7
- *     time        [ 9 20 31 | 12 | 15 22 40 ]   (position of the last reference of each run, ascending per page)
+ *     time        [ 9 20 31 | 12 | 15 22 40 ]   (position at which each run begins, ascending per page)
  *     cursor          ^        ^         ^      (first time not yet in the past)
  *
  * A query moves the page's cursor forward, so all queries together cost at most one pass over the array.  Times take four bytes
@@ -49,6 +49,7 @@ struct future_pass {
 	uint64_t limit, max_bytes, now;
 	bool filling;
 	uint64_t last_id; /* page of the run in progress; UINT64_MAX: none yet */
+	uint64_t began;   /* where it began */
 };
 
 static struct future_space *future_space(struct future *f, uint32_t pid)
@@ -125,9 +126,9 @@ static void future_run_end(struct future_pass *p)
 	} else if (f->cursor[p->last_id] < f->begin[p->last_id + 1]) {
 		uint64_t at = f->cursor[p->last_id]++;
 		if (f->time32)
-			f->time32[at] = (uint32_t)(p->now - 1);
+			f->time32[at] = (uint32_t)p->began;
 		else
-			f->time64[at] = p->now - 1;
+			f->time64[at] = p->began;
 	}
 }
 
@@ -150,6 +151,7 @@ static enum pw_err future_refs(struct future_pass *p, const struct trace_item *i
 			continue;
 		future_run_end(p);
 		p->last_id = id;
+		p->began = p->now;
 	}
 	return PW_OK;
 }

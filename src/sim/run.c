@@ -63,7 +63,8 @@ static uint64_t run_touched(void *ctx, const pfn_t **ret)
 static uint64_t run_next_use(void *ctx, uint32_t pid, vpn_t page)
 {
 	struct run *r = ctx;
-	return future_next(r->future, pid, page, r->position);
+	uint64_t next = future_next(r->future, pid, page, r->position + r->in_fault);
+	return next == UINT64_MAX ? POLICY_NEVER : next + 1 - (r->position - machine_now(r->machine)); /* in the machine's time */
 }
 
 static uint64_t run_take_walks(void *ctx, pfn_t frame)
@@ -264,7 +265,9 @@ enum run_next { RUN_RETRY, RUN_SKIP, RUN_DEAD };
 
 static enum run_next run_fault(struct run *r, struct run_process *p, unsigned cpu, const struct machine_stop *stop)
 {
+	r->in_fault = true;
 	struct fault_report report = process_fault(p->process, cpu, stop->va, stop->kind);
+	r->in_fault = false;
 	switch (report.outcome) {
 	case FAULT_OUTCOME_RESOLVED:
 		run_note_install(r, p, stop->va, report.arrived);
@@ -399,6 +402,8 @@ enum run_state run_step(struct run *r)
 		r->state = RUN_ENDED;
 		break;
 	}
+	if (r->state == RUN_ENDED && r->opt.policy->variable)
+		kernel_policy_tell(r->kernel); /* who need not stay leaves */
 	if (r->state == RUN_ENDED)
 		run_dump(r);
 	return r->state;
