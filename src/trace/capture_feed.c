@@ -9,7 +9,8 @@
  *
  *      1.  Everything that a producer wrote is checked before it is used as an index: a program may write over the segment.
  *      2.  An item's references stay in place until the next step: a chunk is freed one step after its last item.
- *      3.  A process without EXIT is finished only when it is dead and the queue was seen empty after that: all it sent is read.
+ *      3.  A process without EXIT is finished only when it is dead and the queue was worked off up to where it ended then: all it
+ *          sent is read.  Others may have sent more meanwhile.
  *      4.  A space is freed only when its process is dead and all entries that it sent have been worked off.
  *
  * How a process ended: it says so itself, unless a signal killed it.  Then its parent's wait says it, or, as long as nobody has
@@ -533,7 +534,7 @@ static enum feed_state finish_next(struct feed *f, struct trace_item *ret)
 static bool finish_begin(struct feed *f)
 {
 	for (uint32_t i = 0; i < f->n_processes; i++) {
-		if (f->extra[i].dead && !f->process[i].ended && f->ring->head == f->extra[i].dead_tail) {
+		if (f->extra[i].dead && !f->process[i].ended && (int32_t)(f->ring->head - f->extra[i].dead_tail) >= 0) {
 			f->finishing = i;
 			f->finishing_lane = 0;
 			return true;
