@@ -48,6 +48,10 @@ _pageworks()
 		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))
 		return
 	fi
+	if [[ $verb == policies ]]; then
+		COMPREPLY=($(compgen -W "$(_pageworks_names "$command" --policy)" -- "$word"))
+		return
+	fi
 	compopt -o filenames 2>/dev/null
 	COMPREPLY=($(compgen -f -- "$word"))
 }

@@ -214,8 +214,21 @@ static struct kernel_counts counts_of_run(const char *spec, const struct duel_ce
 
 static const char *const specs[] = {
 	"zipf:pages=300,s=0.8,refs=20000,seed=4,writes=0.2", "phases:pages=300,set=30,length=3000,refs=12000,seed=2",
-	"loop:pages=31,refs=5000", "random:pages=60,refs=9000,seed=3",
+	"loop:pages=31,refs=5000", "random:pages=60,refs=9000,seed=3", "test/data/sort.pwt",
 };
+
+/* 38,000 references of a recorded sort. */
+static void as_plainly_on_a_program(void **state)
+{
+	static struct stream s;
+	static const uint32_t frames[] = { 3, 11, 40, 400 };
+	(void)state;
+	stream_of_trace(&s, "test/data/sort.pwt");
+	assert_true(s.n == 38000 && s.n_pages > 20);
+	for (unsigned f = 0; f < sizeof frames / sizeof *frames; f++)
+		for (unsigned i = 0; spec_at(i); i++)
+			compare_plainly(&s, spec_at(i), frames[f], 0);
+}
 
 /* The machine, its TLBs, the kernel and its restarts of references show a policy exactly what the bare stream shows it. */
 static void duel_is_run(void **state)
@@ -297,7 +310,8 @@ static void bad_cells_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_plainly_written), cmocka_unit_test(threads_change_nothing), cmocka_unit_test(pages_that_cease),
+		cmocka_unit_test(as_plainly_written), cmocka_unit_test(as_plainly_on_a_program),
+		cmocka_unit_test(threads_change_nothing), cmocka_unit_test(pages_that_cease),
 		cmocka_unit_test(duel_is_run), cmocka_unit_test(hardware_bits_suffice),
 		cmocka_unit_test(bad_cells_are_refused),
 	};

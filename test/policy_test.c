@@ -44,12 +44,17 @@ static uint64_t driver_next(void *ctx, uint64_t key)
 	return key % 7 ? d->now + key * 13 % 101 : POLICY_NEVER;
 }
 
+static bool driver_modified(void *ctx, uint32_t slot);
+
 static void driver_open(struct driver *d, const struct policy_ops *ops, uint32_t n_slots, uint64_t seed)
 {
 	*d = (struct driver){ .ops = ops, .n_slots = n_slots, .seed = seed };
 	d->env = (struct policy_env){
-		.ctx = d, .test_clear_ref = driver_bit, .may_evict = driver_may, .next_use = driver_next, .seed = seed,
+		.ctx = d, .test_clear_ref = driver_bit, .may_evict = driver_may, .modified = driver_modified,
+		.next_use = driver_next, .seed = seed, .params = policy_params_of(ops, NULL),
 	};
+	for (unsigned i = 0; ops->variable && i < POLICY_PARAMS; i++)
+		d->env.params.value[i] = 20; /* windows that something happens in */
 	d->self = calloc(1, ops->bytes(n_slots, &d->env.params)); /* exactly as much as it asked for: a sanitizer sees one byte more */
 	assert_non_null(d->self);
 	ops->init(d->self, n_slots, &d->env);
@@ -64,13 +69,45 @@ static void driver_enter(struct driver *d, uint32_t slot, uint64_t key)
 {
 	d->in[slot] = d->bit[slot] = true;
 	d->key[slot] = key;
-	d->entered[slot] = d->used[slot] = ++d->now;
+	d->entered[slot] = d->used[slot] = d->env.now = ++d->now;
+	if (d->ops->miss && d->now % 3)
+		d->ops->miss(d->self, key); /* now and then a page comes in unasked */
 	d->ops->enter(d->self, slot, key);
+}
+
+static bool driver_modified(void *ctx, uint32_t slot)
+{
+	const struct driver *d = ctx;
+	return d->key[slot] % 3 == 0;
+}
+
+/* Whoever the policy gives up of its own accord is in, and may go. */
+static void driver_wake(struct driver *d)
+{
+	d->env.now = d->now;
+	for (uint32_t slot; d->ops->wake && (slot = d->ops->wake(d->self)) != POLICY_SLOT_NONE;) {
+		assert_true(slot < d->n_slots);
+		assert_true(d->in[slot]);
+		assert_false(d->pinned[slot]);
+		d->in[slot] = false;
+	}
+	assert_true(!d->ops->due || d->ops->due(d->self) > d->now);
+}
+
+/* A key is in at most one slot, as in any driver. */
+static uint64_t some_key(const struct driver *d, struct rng *r)
+{
+	uint64_t key = rng_below(r, KEYS);
+	for (uint32_t i = 0; i < d->n_slots; i++) {
+		if (d->in[i] && d->key[i] == key)
+			return some_key(d, r);
+	}
+	return key;
 }
 
 static void driver_use(struct driver *d, uint32_t slot)
 {
-	d->used[slot] = ++d->now;
+	d->used[slot] = d->env.now = ++d->now;
 	d->bit[slot] = true;
 	if (d->ops->touch)
 		d->ops->touch(d->self, slot);
@@ -99,6 +136,7 @@ static uint32_t longest(const struct driver *d, const uint64_t *since)
 static uint32_t driver_victim(struct driver *d)
 {
 	uint32_t first = longest(d, d->entered), least = longest(d, d->used);
+	d->env.now = d->now;
 	uint32_t slot = d->ops->victim(d->self);
 	if (slot == POLICY_SLOT_NONE) {
 		if (any_may_go(d))
@@ -119,7 +157,7 @@ static uint32_t driver_victim(struct driver *d)
 static void driver_step(struct driver *d, struct rng *r)
 {
 	uint32_t slot = (uint32_t)rng_below(r, d->n_slots);
-	switch (rng_below(r, 8)) {
+	switch (rng_below(r, 10)) {
 	case 0:
 		driver_victim(d);
 		break;
@@ -131,11 +169,18 @@ static void driver_step(struct driver *d, struct rng *r)
 			d->ops->leave(d->self, slot);
 		d->in[slot] = false;
 		break;
+	case 3:
+		driver_wake(d);
+		break;
+	case 4:
+		if (d->ops->forget)
+			d->ops->forget(d->self, some_key(d, r));
+		break;
 	default:
 		if (d->in[slot])
 			driver_use(d, slot);
 		else
-			driver_enter(d, slot, rng_below(r, KEYS));
+			driver_enter(d, slot, some_key(d, r));
 	}
 	const char *flaw = d->ops->flaw(d->self);
 	if (flaw)
@@ -245,6 +290,36 @@ static void test_opt_ties(void **state)
 	driver_close(&d);
 }
 
+static void test_parameters(void **state)
+{
+	const struct policy_ops *p = NULL;
+	struct policy_params q;
+	struct pw_why why = { "" };
+	char text[POLICY_SPEC_MAX];
+	(void)state;
+	assert_int_equal(policy_parse("2q:out=10%,in=0.5", &p, &q, &why), PW_OK);
+	assert_string_equal(p->name, "2q");
+	assert_true(q.value[0] == 0.5 && q.value[1] == 0.1);
+	assert_string_equal(policy_text(text, sizeof text, p, &q), "2q:in=50%,out=10%");
+	assert_int_equal(policy_parse("ws:tau=2K", &p, &q, &why), PW_OK);
+	assert_true(q.value[0] == 2048);
+	assert_string_equal(policy_text(text, sizeof text, p, NULL), "ws");
+	static const char *const bad[] = { "2q:in=101%", "2q:in=-1%", "2q:in=x", "ws:tau=0", "ws:tau=1%", "lru:x=1", "2q:in", "2q:in=" };
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+		why.text[0] = 0;
+		assert_int_equal(policy_parse(bad[i], &p, &q, &why), PW_INVALID);
+		assert_true(why.text[0] != 0);
+	}
+	assert_int_equal(policy_parse("lur", &p, &q, &why), PW_NOTFOUND);
+	for (unsigned i = 0; policy_at(i); i++) {
+		const struct policy_param *param = policy_at(i)->param;
+		for (unsigned k = 0; param && param[k].key; k++) {
+			assert_true(k < POLICY_PARAMS && *param[k].text);
+			assert_in_range(param[k].initial * 1000, param[k].least * 1000, param[k].most * 1000);
+		}
+	}
+}
+
 static void test_list(void **state)
 {
 	(void)state;
@@ -263,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_random_life),
 		cmocka_unit_test(test_repeatable),
 		cmocka_unit_test(test_random_is_uniform),
