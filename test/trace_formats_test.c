@@ -256,7 +256,7 @@ static struct bytes many(unsigned sample, unsigned records, struct rng *r)
 		case 0: put_champsim(&b, ip, branch, taken, (uint64_t[2]){ store, 0 }, (uint64_t[4]){ load, 0, 0, 0 }); break;
 		case 1: put_champsim96(&b, ip, branch, (uint64_t[4]){ store, 0, 0, 0 }, (uint64_t[4]){ load, 0, 0, 0 }); break;
 		case 2: put_dr(&b, load ? 0 : 10, load ? 8 : 4, load ? load : ip); break;
-		case 3: put_oracle(&b, 1000 + i / 7, rng_next(r) >> 1, 512, -1); break;
+		case 3: put_oracle(&b, i / 90, rng_below(r, 3) ? rng_below(r, 1 << 20) : rng_next(r) >> 1, 512, -1); break;
 		case 4: put_vscsi1(&b, 4096, branch ? 0x2a : 0x28, rng_below(r, 1 << 28)); break;
 		default: put_vscsi2(&b, 4096, branch ? 0x2a : 0x28, rng_below(r, 1 << 28)); break;
 		}

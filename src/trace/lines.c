@@ -7,7 +7,9 @@
  *
  * 1. The reader only sees buffers whose last byte is '\n'.
  * 2. Lines are counted by whoever eats them; the reader counts good ones, lines_reject the others.
- * 3. When packed input ends early, a line that was cut off is not a record and is not looked at. */
+ * 3. When packed input ends early, a line that was cut off is not a record and is not looked at.
+ * Rejected: reading eight digits at once, without branches (a third slower: where the next line begins then depends on arithmetic,
+ * while a predicted branch lets it begin before this one is done). */
 #include "lines.h"
 #include "../base/mem.h"
 #include <stdio.h>

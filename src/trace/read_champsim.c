@@ -14,9 +14,11 @@
  * 0 is an empty place.  No sizes are given, so each is one reference.  One process, thread 1: files hold one core each, and the
  * address-space bytes of the larger layout are not believed (ChampSim itself does not look at them).  Addresses are exact.
  *
- * There is no mark, so a file is recognised by records that could be instructions: flags of 0 or 1, a branch that is taken is a
- * branch, an ip and addresses that some machine could translate. */
+ * There is no mark, so a file is recognised by records that could be instructions (flags of 0 or 1, a branch that is taken is a
+ * branch, an ip and addresses that some machine could translate) and that follow each other as instructions do. */
 #include "records.h"
+
+enum { INSTRUCTION_BYTES_MAX = 16, PAIRS_LEAST = 8 };
 
 struct layout {
 	unsigned bytes, stores, n_stores, loads, n_loads;
@@ -79,14 +81,23 @@ static bool large_makes_sense(const uint8_t *p, uint64_t number)
 	return is_instruction(p, &large);
 }
 
+/* Most instructions of a program stand a few bytes behind the one before; a quarter of them is asked for. */
+static bool walks_on(const uint8_t *first, size_t n, const struct layout *l)
+{
+	uint64_t pairs = n / l->bytes, near = 0;
+	for (uint64_t i = 1; i < pairs; i++)
+		near += get64(first + i * l->bytes) - get64(first + (i - 1) * l->bytes) <= INSTRUCTION_BYTES_MAX;
+	return pairs < PAIRS_LEAST || near >= pairs / 4;
+}
+
 static unsigned small_begins(const uint8_t *first, size_t n)
 {
-	return records_plausible(first, n, 64, small_makes_sense);
+	return walks_on(first, n, &small) ? records_plausible(first, n, 64, small_makes_sense) : 0;
 }
 
 static unsigned large_begins(const uint8_t *first, size_t n)
 {
-	return records_plausible(first, n, 96, large_makes_sense);
+	return walks_on(first, n, &large) ? records_plausible(first, n, 96, large_makes_sense) : 0;
 }
 
 static enum pw_err small_open(struct input *in, struct trace **ret, struct pw_why *why)

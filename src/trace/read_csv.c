@@ -36,14 +36,28 @@ struct row {
 	bool placed, tid_said;
 };
 
-/* word, kind; what people write for the three. */
+/* word of two letters and more, kind; what people write for the three. */
 #define OP_LIST(X) \
-	X("r", LOAD) X("w", STORE) X("x", FETCH) X("l", LOAD) X("s", STORE) X("i", FETCH) X("f", FETCH) X("0", LOAD) X("1", STORE) \
-	X("2", FETCH) X("read", LOAD) X("write", STORE) X("fetch", FETCH) X("load", LOAD) X("store", STORE) X("ifetch", FETCH) \
+	X("read", LOAD) X("write", STORE) X("fetch", FETCH) X("load", LOAD) X("store", STORE) X("ifetch", FETCH) \
 	X("exec", FETCH) X("get", LOAD) X("gets", LOAD) X("set", STORE) X("put", STORE) X("add", STORE) X("replace", STORE) \
 	X("cas", STORE) X("append", STORE) X("prepend", STORE) X("rs", LOAD) X("ws", STORE) \
-	X("8", LOAD) X("08", LOAD) X("28", LOAD) X("88", LOAD) X("a8", LOAD) X("a", STORE) X("0a", STORE) X("2a", STORE) X("8a", STORE) \
+	X("08", LOAD) X("28", LOAD) X("88", LOAD) X("a8", LOAD) X("0a", STORE) X("2a", STORE) X("8a", STORE) \
 	X("aa", STORE) X("0x28", LOAD) X("0x88", LOAD) X("0x2a", STORE) X("0x8a", STORE)
+
+/* The word is one letter or digit: no search. */
+static bool read_letter(char c, enum access_kind *ret)
+{
+	static const uint8_t kind_and_one[256] = {
+		['r'] = 1 + ACCESS_LOAD, ['R'] = 1 + ACCESS_LOAD, ['l'] = 1 + ACCESS_LOAD, ['L'] = 1 + ACCESS_LOAD, ['0'] = 1 + ACCESS_LOAD,
+		['8'] = 1 + ACCESS_LOAD, ['w'] = 1 + ACCESS_STORE, ['W'] = 1 + ACCESS_STORE, ['s'] = 1 + ACCESS_STORE,
+		['S'] = 1 + ACCESS_STORE, ['1'] = 1 + ACCESS_STORE, ['a'] = 1 + ACCESS_STORE, ['A'] = 1 + ACCESS_STORE,
+		['x'] = 1 + ACCESS_FETCH, ['X'] = 1 + ACCESS_FETCH, ['i'] = 1 + ACCESS_FETCH, ['I'] = 1 + ACCESS_FETCH,
+		['f'] = 1 + ACCESS_FETCH, ['F'] = 1 + ACCESS_FETCH, ['2'] = 1 + ACCESS_FETCH,
+	};
+	unsigned known = kind_and_one[(uint8_t)c];
+	*ret = (enum access_kind)(known - 1);
+	return known;
+}
 
 static bool read_op(const struct csv_field *f, enum access_kind *ret)
 {
@@ -53,6 +67,8 @@ static bool read_op(const struct csv_field *f, enum access_kind *ret)
 #undef X
 	};
 	size_t length = (size_t)(f->end - f->p);
+	if (length == 1)
+		return read_letter(*f->p, ret);
 	for (unsigned i = 0; i < sizeof ops / sizeof *ops; i++) {
 		if (ops[i].length == length && !strncasecmp(ops[i].word, f->p, length)) {
 			*ret = (enum access_kind)ops[i].kind;
@@ -62,7 +78,7 @@ static bool read_op(const struct csv_field *f, enum access_kind *ret)
 	return false;
 }
 
-static bool read_number(const struct csv_field *f, bool hex, uint64_t *ret)
+static inline bool read_number(const struct csv_field *f, bool hex, uint64_t *ret)
 {
 	const char *p = f->p;
 	if (p[0] == '0' && (p[1] | 0x20) == 'x')
@@ -114,13 +130,25 @@ static bool read_field(const struct csv_shape *s, enum csv_column column, const 
 	}
 }
 
+/* csv_field, for the usual field: no quotes, no blanks around it, not empty. */
+static inline const char *scan_field(const char *p, char delimiter, struct csv_field *ret)
+{
+	const char *first = p;
+	if (*p <= ' ' || *p == '"' || *p == delimiter || delimiter == ' ')
+		return csv_field(p, delimiter, ret);
+	while (*p != delimiter && *p != '\n')
+		p++;
+	*ret = (struct csv_field){ first, p };
+	return p[-1] > ' ' ? p : csv_field(first, delimiter, ret);
+}
+
 /* => past the newline, or NULL: no record. */
 static const char *scan_row(const struct csv_shape *s, const char *p, struct row *ret)
 {
 	struct csv_field f;
 	*ret = (struct row){ .pid = 1, .kind = ACCESS_LOAD };
 	for (unsigned i = 0; i < CSV_WIDTH; i++) {
-		p = csv_field(p, s->delimiter, &f);
+		p = scan_field(p, s->delimiter, &f);
 		if (s->column[i] != CSV_NONE && !read_field(s, (enum csv_column)s->column[i], &f, ret))
 			return NULL;
 		if (*p++ == '\n')
