@@ -43,7 +43,8 @@ static bool stream_next(const struct stream *s, uint64_t *ref, uint64_t *event, 
 	uint64_t end = *event < s->n_events ? s->events[*event].after : s->n_refs, n = 0;
 	while (*ref + n < end && s->pid[*ref + n] == s->pid[*ref] && s->tid[*ref + n] == s->tid[*ref])
 		n++;
-	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = s->pid[*ref], .tid = s->tid[*ref], .refs = s->refs + *ref, .n_refs = n };
+	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = s->pid[*ref], .tid = s->tid[*ref], .refs = s->refs + *ref,
+		.n_refs = n };
 	*ref += n;
 	return n > 0;
 }

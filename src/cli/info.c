@@ -182,7 +182,7 @@ static void show_file(FILE *out, const struct info *v)
 	const struct trace_info *t = &v->about;
 	bool packed = t->packing && strcmp(t->packing, "plain") != 0;
 	line(out, "format", "%s%s%s%s", t->format, packed ? ", packed by " : "", packed ? t->packing : "",
-	     t->guessed ? "; a guess: it has no mark of its own, but its records make sense (FORMAT:FILE says otherwise)" : "");
+	     t->guessed ? "; a guess: it has no mark, but its records make sense (FORMAT:FILE says it)" : "");
 	if (t->file_bytes && packed && v->surveyed)
 		line(out, "size", "%s; %s unpacked", text_bytes(a, sizeof a, t->file_bytes), text_bytes(b, sizeof b, t->bytes));
 	else if (t->file_bytes || t->bytes)
