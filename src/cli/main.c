@@ -39,6 +39,8 @@ static int main_help(void)
 	       "  pageworks run --frames 3 --policy fifo pages.txt    a reference string from a book\n"
 	       "  pageworks run zipf:pages=1M,s=1.0,refs=50M          a generated trace\n"
 	       "  pageworks record -o sort.pwt -- sort FILE           record once, run often\n"
+	       "  pageworks sweep --policy lru,opt --frames 10%%..80%%:x2 sort.pwt\n"
+	       "                                                      many machines side by side, continued when killed\n"
 	       "  pageworks diff                                      the last run against the one before\n"
 	       "\n'pageworks VERB --help' has the options of a verb, 'man pageworks' the manual.\n");
 	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;

@@ -496,9 +496,9 @@ static int sweep_record_command(struct sweep_verb *v)
 		return CLI_OK;
 	if (grid_machines(v->grid, &machine, &n, &why) != PW_OK)
 		return cli_error("%s", why.text);
-	unsigned shift = sweep_granule_shift(machine, n);
+	struct sweep_record_options o = { .granule_shift = sweep_granule_shift(machine, n), .show_progress = !v->no_progress && !v->quiet };
 	mem_free(machine);
-	enum pw_err err = sweep_record(v->dir, source_words(&v->source), shift, &v->recording, &why);
+	enum pw_err err = sweep_record(v->dir, source_words(&v->source), &o, &v->recording, &why);
 	if (err == PW_OK)
 		return CLI_OK;
 	cli_error("%s", *why.text ? why.text : pw_err_text(err));

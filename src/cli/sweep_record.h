@@ -2,6 +2,11 @@
 #pragma once
 #include "../sim/sweep_dir.h"
 
+struct sweep_record_options {
+	unsigned granule_shift;  /* addresses are kept exact to 2^this bytes */
+	bool show_progress;
+};
+
 struct sweep_recording {
 	char *path;       /* DIR/recorded/NAME-HASH.pwt */
 	bool fresh;       /* the command ran now; otherwise its recording was there */
@@ -9,8 +14,7 @@ struct sweep_recording {
 	int status;       /* after an error: the exit status that reports it */
 };
 
-/* Records a command into the directory, addresses exact to 2^granule_shift bytes, or finds it so recorded.
- * => on error nothing half recorded is left. */
-must_use enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], unsigned granule_shift,
-                                struct sweep_recording *ret, struct pw_why *why);
+/* Records a command into the directory, or finds it recorded with these options.  => on error nothing half recorded is left. */
+must_use enum pw_err sweep_record(const struct sweep_dir *d, char *const argv[], const struct sweep_record_options *o,
+                                  struct sweep_recording *ret, struct pw_why *why);
 void sweep_recording_fini(struct sweep_recording *r);
