@@ -150,10 +150,12 @@ static enum pw_err fresh_page(struct fault *f, uint32_t from)
 		page_unref_anon(k, anon);
 		return err;
 	}
-	if (from == FRAME_NONE)
+	if (from == FRAME_NONE) {
 		page_fill_zero(k, frame);
-	else
+	} else {
 		page_copy(k, frame, from);
+		page_disown(k, from, f->process, f->page); /* what comes here from now on comes to the copy */
+	}
 	page_become_anon(k, frame, anon);
 	kernel_frame(k, frame)->flags |= from == FRAME_NONE ? 0 : FRAME_DIRTY;
 	f->anon = anon;

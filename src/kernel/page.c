@@ -266,6 +266,16 @@ static void mapper_set(struct kernel *k, uint32_t f, const struct process *p, ui
 	frame->vpn = page;
 }
 
+void page_disown(struct kernel *k, uint32_t f, const struct process *p, uint64_t page)
+{
+	struct frame *frame = kernel_frame(k, f);
+	if (frame->space != p->number + 1 || frame->vpn != page)
+		return;
+	page_take_walks(k, f);
+	frame->space = 0;
+	reclaim_replan(k, f);
+}
+
 enum pw_err page_translate(struct kernel *k, struct process *p, uint64_t page, uint32_t f, unsigned prot,
                            enum access_kind cause)
 {

@@ -65,6 +65,8 @@ must_use enum pw_err page_translate(struct kernel *k, struct process *p, uint64_
                                     enum access_kind cause);
 /* The walks its frame has seen go to the mapping it was last used by. */
 void page_take_walks(struct kernel *k, uint32_t f);
+/* The page is no longer what this process finds at this page number; it may still be elsewhere. */
+void page_disown(struct kernel *k, uint32_t f, const struct process *p, uint64_t vpn);
 
 /* Bytes, in runs that carry data; otherwise only the time of it. */
 void *page_bytes(struct kernel *k, uint32_t f);

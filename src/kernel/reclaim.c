@@ -162,6 +162,13 @@ void reclaim_note_use(struct kernel *k, uint32_t f)
 		policy->touch(k->policy, slot_of_frame(&k->frames, f));
 }
 
+void reclaim_replan(struct kernel *k, uint32_t f)
+{
+	const struct policy_ops *policy = k->config.policy;
+	if (policy->wants_future && kernel_frame(k, f)->flags & FRAME_LISTED)
+		policy->touch(k->policy, slot_of_frame(&k->frames, f));
+}
+
 void reclaim_expect(struct kernel *k, uint64_t key)
 {
 	const struct policy_ops *policy = k->config.policy;

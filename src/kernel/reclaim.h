@@ -18,6 +18,8 @@ void reclaim_wake(struct kernel *k, unsigned making);
 must_use enum pw_err reclaim_one(struct kernel *k);
 /* The kernel itself uses this page now, which no log of references shows: for policies that go by the order of use. */
 void reclaim_note_use(struct kernel *k, uint32_t f);
+/* Where this page will be used next has changed, or is no longer known: for policies that know the future. */
+void reclaim_replan(struct kernel *k, uint32_t f);
 /* Makes a run of n frames free where there is one without page tables.  => PW_NOFRAMES */
 must_use enum pw_err reclaim_run(struct kernel *k, uint64_t n);
 /* What Linux's kswapd does beside the programs: below the low watermark, evict until the high one is reached. */

@@ -45,8 +45,10 @@ static void translation_move(void *ctx, struct process *p, const struct space_pa
 	if (page->frame == FRAME_NONE)
 		return;
 	struct frame *frame = kernel_frame(p->kernel, page->frame);
-	if (frame->space == p->number + 1 && frame->vpn == old)
+	if (frame->space == p->number + 1 && frame->vpn == old) {
 		frame->vpn = page->page;
+		reclaim_replan(p->kernel, page->frame);
+	}
 	if (!pmap_extract(p->pmap, vpn(old), &m))
 		return;
 	pmap_remove(p->pmap, vpn_range(vpn(old), 1));

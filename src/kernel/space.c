@@ -86,11 +86,7 @@ static void disown_page(void *ctx, struct process *p, const struct space_page *p
 	(void)ctx;
 	if (page->frame == FRAME_NONE || page->frame == p->kernel->zero_frame)
 		return;
-	struct frame *frame = kernel_frame(p->kernel, page->frame);
-	if (frame->space != p->number + 1 || frame->vpn != page->page)
-		return;
-	page_take_walks(p->kernel, page->frame);
-	frame->space = 0;
+	page_disown(p->kernel, page->frame, p, page->page);
 }
 
 void space_drop_pages(struct process *p, uint64_t start, uint64_t end)
