@@ -113,6 +113,12 @@ head -c 640 /dev/zero >zeros
 refused 125 "no known kind" info zeros
 quietly info "champsim:zeros"; [ $? -eq 125 ] && lines err 1 && grep -q 'not one of its 10 records' err
 point $? "a format that is said wrongly"
+if [ -r /proc/self/mem ]; then
+	refused 125 "Input/output error" info /proc/self/mem
+	refused 125 "Input/output error" convert /proc/self/mem -o never.pwt
+else
+	skip "no file whose reading fails"; skip "no file whose reading fails"
+fi
 quietly info lackey.pwt --limit 3 --full && grep -q 'references *3 looked at' out; point $? "info --limit"
 
 # --- recordings that end badly

@@ -208,6 +208,19 @@ static void outline_is_the_end_of_the_file(void **state)
 	assert_int_equal(outline.frames, (s.n_refs + PWT_FRAME_REFS - 1) / PWT_FRAME_REFS);
 	struct stream back = stream_read(t);
 	assert_false(stream_differs(&s, &back));
+	/* Skimmed, it has the same events after as many references of the same threads. */
+	assert_int_equal(trace_rewind(t, NULL), PW_OK);
+	assert_true(pwt_skim(t));
+	uint64_t events = 0, refs = 0;
+	for (trace_next(t, &item); item.kind != TRACE_ITEM_END; trace_next(t, &item)) {
+		assert_true(item.kind == TRACE_ITEM_EVENT || !item.refs);
+		if (item.kind == TRACE_ITEM_EVENT)
+			assert_true(s.events[events].after == refs && s.events[events].event.kind == item.event.kind), events++;
+		else
+			assert_true(s.pid[refs] == item.pid && s.tid[refs] == item.tid);
+		refs += item.n_refs;
+	}
+	assert_true(refs == s.n_refs && events == s.n_events && !trace_error(t, NULL));
 	/* A damaged index is told, and does not hide what is before it. */
 	FILE *f = fopen(path, "r+b");
 	fseek(f, -(long)outline.index_bytes + 60, SEEK_END);
@@ -217,7 +230,8 @@ static void outline_is_the_end_of_the_file(void **state)
 	fclose(f);
 	struct pw_why why;
 	assert_int_equal(pwt_outline(t, &outline, &why), PW_CORRUPT);
-	assert_int_equal(trace_rewind(t, NULL), PW_OK);
+	trace_close(t);
+	t = open_or_fail(path);
 	struct stream again = stream_read(t);
 	assert_int_equal(again.n_refs, s.n_refs);
 	assert_int_equal(trace_error(t, NULL), PW_CORRUPT);

@@ -3,8 +3,8 @@
  * Problem.  Somebody has a file and asks what it is: which format, of which program, how many references, how much memory they touch,
  * and is it whole?
  *
- * Idea.  One survey of the stream answers all of it.  A finished .pwt answers the first half from its beginning and its end alone, so
- * it is only read through when --full asks for the rest.
+ * Idea.  One survey of the stream answers all of it.  Of a .pwt the references are not unpacked unless --full asks for it: everything
+ * but kinds, pages and addresses stands beside them, and skimming costs no more than reading the file.
  *
  * 1. A trace that ends badly is described up to there; the error follows, and the status is 125.
  * 2. Text and JSON come from the same struct. */
@@ -28,7 +28,7 @@
 enum info_key { KEY_QUIET = 0x200, KEY_PROGRESS, KEY_JSON, KEY_FULL, KEY_LIMIT, KEY_ALL };
 
 static const struct argp_option info_options[] = {
-	{ "full", KEY_FULL, NULL, 0, "read all of a finished .pwt too, for what its end does not say" },
+	{ "full", KEY_FULL, NULL, 0, "unpack the references of a .pwt too: kinds, pages, addresses" },
 	{ "all", KEY_ALL, NULL, 0, "list every process and mapping, not only the largest" },
 	{ "limit", KEY_LIMIT, "N", 0, "look at the first N references only" },
 	{ "json", KEY_JSON, "FILE", 0, "the same as JSON ('-': standard output, instead of the text)" },
@@ -42,12 +42,12 @@ enum { LIST_MOST = 10, LABEL = 12 };
 struct info {
 	const char *input;
 	struct output text, json;
-	bool full, all, no_progress;
+	bool full, all, no_progress, skim;
 	uint64_t limit;
 	struct trace *trace;
 	struct trace_info about;
 	struct pwt_outline outline;
-	bool outlined, surveyed, cut_by_limit;
+	bool outlined, cut_by_limit;
 	struct survey survey;
 	enum pw_err error;       /* of the trace */
 	struct pw_why why;
@@ -87,7 +87,7 @@ static error_t info_parse(int key, char *arg, struct argp_state *state)
 static const struct argp info_argp = {
 	info_options, info_parse, "TRACE",
 	"Describes a trace: its format, where it is from, how many references of which kind it holds, how much memory they touch, which "
-	"processes, mappings and events, and whether it is whole.  A finished .pwt is not read through unless --full is given.\v"
+	"processes, mappings and events, and whether it is whole.  The references of a .pwt are only unpacked when --full is given.\v"
 	"Examples:\n"
 	"  pageworks info sort.pwt\n"
 	"  pageworks info --full --all sort.pwt\n"
@@ -130,7 +130,6 @@ static enum pw_err info_survey(struct info *v)
 			progress_show(&progress, v->survey.n_refs, trace_describe(v->trace).progress);
 	}
 	progress_end(&progress);
-	v->surveyed = true;
 	v->error = trace_error(v->trace, &v->why);
 	v->about = trace_describe(v->trace);
 	return err;
@@ -150,8 +149,8 @@ static int info_read(struct info *v)
 	/* An index that is damaged does not hide what can still be read before it. */
 	if (v->error != PW_OK && v->error != PW_UNSUPPORTED && trace_rewind(v->trace, &why) != PW_OK)
 		return cli_error("%s", why.text);
-	if (v->outlined && !v->full && !v->limit)
-		return CLI_OK;
+	if (!v->full && !v->limit && pwt_skim(v->trace))
+		v->skim = true;
 	err = info_survey(v);
 	return err == PW_OK ? CLI_OK : cli_error("%s: out of memory", v->input);
 }
@@ -167,12 +166,10 @@ static void line(FILE *out, const char *label, const char *format, ...)
 	va_end(args);
 }
 
-static uint64_t info_refs(const struct info *v) { return v->surveyed ? v->survey.n_refs : v->outline.refs; }
-
 /* The bytes that one reference takes in the file; 0: not known, or not all of it was read. */
 static double info_bytes_each(const struct info *v)
 {
-	uint64_t refs = info_refs(v);
+	uint64_t refs = v->survey.n_refs;
 	return refs && !v->cut_by_limit && !interrupt_seen() ? (double)v->about.file_bytes / (double)refs : 0;
 }
 
@@ -183,12 +180,12 @@ static void show_file(FILE *out, const struct info *v)
 	bool packed = t->packing && strcmp(t->packing, "plain") != 0;
 	line(out, "format", "%s%s%s%s", t->format, packed ? ", packed by " : "", packed ? t->packing : "",
 	     t->guessed ? "; a guess: it has no mark, but its records make sense (FORMAT:FILE says it)" : "");
-	if (t->file_bytes && packed && v->surveyed)
+	if (t->file_bytes && packed)
 		line(out, "size", "%s; %s unpacked", text_bytes(a, sizeof a, t->file_bytes), text_bytes(b, sizeof b, t->bytes));
 	else if (t->file_bytes || t->bytes)
 		line(out, "size", "%s", text_bytes(a, sizeof a, t->file_bytes ? t->file_bytes : t->bytes));
 	if (pwt_text(v->trace, "command"))
-		line(out, "command", "%s", pwt_text(v->trace, "command"));
+		line(out, "source", "%s", pwt_text(v->trace, "command"));
 	if (pwt_text(v->trace, "machine"))
 		line(out, "machine", "%s", pwt_text(v->trace, "machine"));
 	if (pwt_text(v->trace, "version"))
@@ -201,11 +198,11 @@ static double percent(uint64_t part, uint64_t all) { return all ? 100.0 * (doubl
 static void show_refs(FILE *out, const struct info *v)
 {
 	char a[40], b[40];
-	uint64_t refs = info_refs(v);
+	uint64_t refs = v->survey.n_refs;
 	double each = info_bytes_each(v);
 	snprintf(b, sizeof b, each > 0 ? "; %.2f bytes each" : "", each);
 	line(out, "references", "%s%s%s", text_count(a, sizeof a, refs), v->cut_by_limit ? " looked at" : "", b);
-	if (v->surveyed)
+	if (!v->skim)
 		line(out, "kinds", "%.1f %% loads, %.1f %% stores, %.1f %% fetches", percent(v->survey.refs[ACCESS_LOAD], refs),
 		     percent(v->survey.refs[ACCESS_STORE], refs), percent(v->survey.refs[ACCESS_FETCH], refs));
 	if (v->outlined)
@@ -247,7 +244,7 @@ static int more_bytes(const void *x, const void *y)
 
 static void show_processes(FILE *out, const struct info *v)
 {
-	char a[40], b[40];
+	char a[40], b[40], pages[60];
 	const struct survey *s = &v->survey;
 	uint32_t threads = 0;
 	for (unsigned i = 0; i < s->n_processes; i++)
@@ -255,8 +252,9 @@ static void show_processes(FILE *out, const struct info *v)
 	line(out, "processes", "%u, with %u thread%s that made references", s->n_processes, threads, threads == 1 ? "" : "s");
 	for (unsigned i = 0; i < s->n_processes && s->n_processes > 1 && (v->all || i < LIST_MOST); i++) {
 		const struct survey_process *p = &s->process[i];
-		line(out, "", "%-7u %15s references %9s pages  %u thread%s  %s", p->pid, text_count(a, sizeof a, p->refs),
-		     text_count(b, sizeof b, p->pages), p->threads, p->threads == 1 ? " " : "s", p->command);
+		snprintf(pages, sizeof pages, " %9s pages", text_count(b, sizeof b, p->pages));
+		line(out, "", "%-7u %15s references%s  %u thread%s  %s", p->pid, text_count(a, sizeof a, p->refs), v->skim ? "" : pages,
+		     p->threads, p->threads == 1 ? " " : "s", p->command);
 	}
 	if (s->n_processes > LIST_MOST && !v->all)
 		line(out, "", "and %u smaller ones (--all)", s->n_processes - LIST_MOST);
@@ -298,23 +296,20 @@ static void show(FILE *out, const struct info *v)
 	fprintf(out, "%s\n", v->about.source);
 	show_file(out, v);
 	show_refs(out, v);
-	if (v->surveyed) {
+	if (!v->skim)
 		show_memory(out, &v->survey);
-		show_processes(out, v);
-		show_events(out, v);
-		line(out, "records", "%s read, %s rejected", text_count(a, sizeof a, v->about.records),
-		     text_count(b, sizeof b, v->about.rejected));
-		if (v->about.rejected)
-			line(out, "", "the first that made no sense is number %s", text_count(a, sizeof a, v->about.rejected_at));
-	} else {
-		line(out, "events", "%s", v->about.has_events ? "mappings and other events are in it" : "none");
-		line(out, "", "kinds, pages, processes and events are counted by --full");
-	}
+	show_processes(out, v);
+	show_events(out, v);
+	line(out, "records", "%s read, %s rejected", text_count(a, sizeof a, v->about.records), text_count(b, sizeof b, v->about.rejected));
+	if (v->about.rejected)
+		line(out, "", "the first that made no sense is number %s", text_count(a, sizeof a, v->about.rejected_at));
+	if (v->skim)
+		line(out, "", "--full adds kinds, pages and addresses");
 	if (interrupt_seen())
 		line(out, "", "interrupted: this is what was read until then");
 }
 
-static void json_survey(struct jsonw *j, const struct survey *s)
+static void json_footprint(struct jsonw *j, const struct survey *s)
 {
 	jsonw_object(j, "footprint");
 	jsonw_u64(j, "page_bytes", 1ull << s->page_shift);
@@ -328,6 +323,12 @@ static void json_survey(struct jsonw *j, const struct survey *s)
 		jsonw_hex(j, "highest", s->highest);
 	}
 	jsonw_end(j);
+}
+
+static void json_survey(struct jsonw *j, const struct survey *s, bool skim)
+{
+	if (!skim)
+		json_footprint(j, s);
 	jsonw_array(j, "processes");
 	for (unsigned i = 0; i < s->n_processes; i++) {
 		const struct survey_process *p = &s->process[i];
@@ -336,7 +337,8 @@ static void json_survey(struct jsonw *j, const struct survey *s)
 		jsonw_u64(j, "parent", p->parent);
 		jsonw_string(j, "command", p->command);
 		jsonw_u64(j, "references", p->refs);
-		jsonw_u64(j, "pages", p->pages);
+		if (!skim)
+			jsonw_u64(j, "pages", p->pages);
 		jsonw_u64(j, "threads", p->threads);
 		jsonw_end(j);
 	}
@@ -369,16 +371,14 @@ static void json_file(struct jsonw *j, const struct info *v)
 		jsonw_string(j, "packing", t->packing);
 	if (t->file_bytes)
 		jsonw_u64(j, "file_bytes", t->file_bytes);
-	if (t->packing && v->surveyed)
+	if (t->packing)
 		jsonw_u64(j, "unpacked_bytes", t->bytes);
 	jsonw_u64(j, "granule_bytes", 1ull << t->granule_shift);
 	jsonw_bool(j, "has_events", t->has_events);
 	if (v->outlined)
 		jsonw_u64(j, "frames", v->outline.frames);
-	if (v->surveyed) {
-		jsonw_u64(j, "records", t->records);
-		jsonw_u64(j, "rejected", t->rejected);
-	}
+	jsonw_u64(j, "records", t->records);
+	jsonw_u64(j, "rejected", t->rejected);
 	if (t->rejected)
 		jsonw_u64(j, "rejected_at", t->rejected_at);
 	if (v->error && v->error != PW_UNSUPPORTED)
@@ -400,8 +400,8 @@ static enum pw_err info_json(FILE *out, const struct info *v)
 	jsonw_string(&j, "kind", "info");
 	json_file(&j, v);
 	jsonw_object(&j, "references");
-	jsonw_u64(&j, "total", info_refs(v));
-	if (v->surveyed) {
+	jsonw_u64(&j, "total", v->survey.n_refs);
+	if (!v->skim) {
 		jsonw_u64(&j, "loads", v->survey.refs[ACCESS_LOAD]);
 		jsonw_u64(&j, "stores", v->survey.refs[ACCESS_STORE]);
 		jsonw_u64(&j, "fetches", v->survey.refs[ACCESS_FETCH]);
@@ -409,8 +409,7 @@ static enum pw_err info_json(FILE *out, const struct info *v)
 	if (info_bytes_each(v) > 0)
 		jsonw_real(&j, "bytes_each", info_bytes_each(v));
 	jsonw_end(&j);
-	if (v->surveyed)
-		json_survey(&j, &v->survey);
+	json_survey(&j, &v->survey, v->skim);
 	jsonw_end(&j);
 	return jsonw_finish(&j);
 }
@@ -438,9 +437,9 @@ static int info_all(struct info *v, int argc, char **argv)
 	interrupt_watch();
 	if (info_read(v) != CLI_OK)
 		return CLI_FAILED;
-	if (v->surveyed && v->survey.n_processes)
+	if (v->survey.n_processes)
 		qsort(v->survey.process, v->survey.n_processes, sizeof *v->survey.process, more_refs);
-	if (v->surveyed && v->survey.n_mappings)
+	if (v->survey.n_mappings)
 		qsort(v->survey.mapping, v->survey.n_mappings, sizeof *v->survey.mapping, more_bytes);
 	signal(SIGPIPE, SIG_IGN);
 	int status = output_write(&v->text, info_render_text, v);

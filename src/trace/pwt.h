@@ -102,6 +102,9 @@ must_use enum pw_err trace_copy(struct trace *from, struct pwt_writer *to, uint6
 
 /* What the header of a .pwt says: "command", "machine", "seed", "version".  NULL: not a .pwt, or not said. */
 const char *pwt_text(const struct trace *t, const char *key);
+/* From now on references are only counted: each batch is a whole run of one thread, with refs NULL.  Events and checksums are as
+ * always, and all of it costs little more than reading the file.  => false: it is not a .pwt, and nothing has changed. */
+bool pwt_skim(struct trace *t);
 /* What the end of a finished, plain file says of it, without reading the rest. */
 struct pwt_outline {
 	uint64_t refs, frames, index_bytes;

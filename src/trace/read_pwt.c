@@ -29,6 +29,7 @@ struct reader_state {
 	size_t text_bytes;
 	unsigned granule_shift;
 	bool ended;                 /* the index frame has been read */
+	bool skim;                  /* references are counted, not unpacked */
 	uint64_t first_frame_at;    /* offset behind the header */
 	uint64_t refs;              /* of the frames begun so far */
 
@@ -84,7 +85,9 @@ static bool unpack_part(struct reader_state *r, int part, struct pwt_part size, 
 	if (!room_make(r, part, size.plain_bytes + CODE_SLACK))
 		return false;
 	size_t got = size.packed_bytes;
-	if (size.packed_bytes == size.plain_bytes)
+	if (r->skim && part != PWT_CONTROL)
+		got = size.plain_bytes;
+	else if (size.packed_bytes == size.plain_bytes)
 		memcpy(r->plain[part], packed, got);
 	else
 		got = ZSTD_decompressDCtx(r->zstd, r->plain[part], size.plain_bytes, packed, size.packed_bytes);
@@ -267,13 +270,14 @@ static bool item_next(struct reader_state *r, struct trace_item *ret)
 
 static bool run_give(struct reader_state *r, struct trace_item *ret)
 {
-	size_t n = r->run < BATCH ? r->run : BATCH;
-	if (!pwt_decode(&r->decoder, r->code, n, r->batch))
+	size_t n = r->run < BATCH || r->skim ? r->run : BATCH;
+	if (!r->skim && !pwt_decode(&r->decoder, r->code, n, r->batch))
 		return false;
 	r->code += n;
 	r->run -= n;
 	r->trace.info.records += n;
-	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = r->pid, .tid = r->tid, .refs = r->batch, .n_refs = n };
+	*ret = (struct trace_item){ .kind = TRACE_ITEM_REFS, .pid = r->pid, .tid = r->tid,
+	                            .refs = r->skim ? NULL : r->batch, .n_refs = n };
 	return true;
 }
 
@@ -461,6 +465,15 @@ const char *pwt_text(const struct trace *t, const char *key)
 			return p + length + 1;
 	}
 	return NULL;
+}
+
+bool pwt_skim(struct trace *t)
+{
+	struct reader_state *r = (struct reader_state *)t;
+	if (t->ops != &pwt_ops)
+		return false;
+	r->skim = true;
+	return true;
 }
 
 static enum pw_err trailer_need(struct trace *t, struct pwt_trailer *ret, struct pw_why *why)

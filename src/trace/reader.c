@@ -154,8 +154,10 @@ enum pw_err reader_sniff(struct input *in, const struct reader **ret, bool *ret_
 {
 	size_t n;
 	const uint8_t *first = input_peek(in, SNIFF_BYTES, &n);
+	if (!n && input_error(in, why))
+		return input_error(in, why);
 	if (!n)
-		return input_error(in, why) ? input_error(in, why) : refuse(input_name(in), "is empty", why);
+		return pw_fail(why, PW_FORMAT, "%s: is empty; a trace has at least one record", input_name(in));
 	n = n < SNIFF_BYTES ? n : SNIFF_BYTES;
 	char *text = mem_alloc(n + 1);
 	if (!text)

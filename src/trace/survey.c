@@ -147,11 +147,9 @@ static bool thread_note(struct survey *s, struct survey_process *process, uint32
 	return true;
 }
 
-static enum pw_err take_refs(struct survey *s, const struct trace_item *item)
+/* Looks at every reference.  => false: out of memory. */
+static bool take_pages(struct survey *s, unsigned at, const struct trace_item *item)
 {
-	unsigned at = process_of(s, item->pid);
-	if (at == s->n_processes || !thread_note(s, &s->process[at], item->tid))
-		return PW_NOMEM;
 	struct space *space = s->own->space[at];
 	uint64_t lowest = s->lowest, highest = s->highest, refs[ACCESS_KINDS + 1] = { 0 };
 	for (uint64_t i = 0; i < item->n_refs; i++) {
@@ -163,16 +161,28 @@ static enum pw_err take_refs(struct survey *s, const struct trace_item *item)
 		uint64_t known = space->cache[page % CACHE_PAGES];
 		if ((known >> ACCESS_KINDS == page && known >> kind & 1) || page_touch(s, &s->process[at], space, page, kind))
 			continue;
-		return PW_NOMEM;
+		return false;
 	}
 	for (int kind = 0; kind < ACCESS_KINDS; kind++)
 		s->refs[kind] += refs[kind];
 	s->lowest = lowest;
 	s->highest = highest;
-	if (!s->n_refs && item->n_refs)
+	if (!s->n_refs)
 		s->first = (struct survey_ref){ item->pid, item->tid, item->refs[0] };
-	if (item->n_refs)
-		s->last = (struct survey_ref){ item->pid, item->tid, item->refs[item->n_refs - 1] };
+	s->last = (struct survey_ref){ item->pid, item->tid, item->refs[item->n_refs - 1] };
+	return true;
+}
+
+static enum pw_err take_refs(struct survey *s, const struct trace_item *item)
+{
+	if (!item->n_refs)
+		return PW_OK;
+	unsigned at = process_of(s, item->pid);
+	if (at == s->n_processes || !thread_note(s, &s->process[at], item->tid))
+		return PW_NOMEM;
+	s->skimmed |= !item->refs;
+	if (item->refs && !take_pages(s, at, item))
+		return PW_NOMEM;
 	s->n_refs += item->n_refs;
 	s->process[at].refs += item->n_refs;
 	return PW_OK;

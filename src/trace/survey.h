@@ -22,6 +22,7 @@ struct survey_ref {
 
 struct survey {
 	unsigned page_shift;
+	bool skimmed;                          /* references came without addresses: no kinds, pages, first and last */
 	uint64_t refs[ACCESS_KINDS], n_refs;
 	uint64_t pages[ACCESS_KINDS], n_pages; /* touched by each kind of access; by any */
 	uint64_t lowest, highest;              /* addresses */
