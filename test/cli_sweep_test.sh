@@ -102,6 +102,9 @@ refused 125 "slurm, parallel" sweep --emit pbs $trace
 refused 125 "no such file" sweep --policy lru /no/such/trace
 refused 125 "read only once" sweep --policy lru -
 refused 125 "no/such" sweep --collect no/such
+refused 125 "the directory knows" sweep --collect zipf.sweep --policy lru
+refused 125 "only writes commands" sweep --emit slurm --csv x $trace
+refused 125 "needs -o FILE" sweep --emit slurm -- true
 refused 125 "no cell of the grid can be" sweep --page 16K $trace
 refused 125 "options stand before" sweep $trace --policy lru
 mkdir -p mine && : >mine/file

@@ -36,7 +36,7 @@
 enum sweep_key { KEY_DIR = 0x200, KEY_COLUMNS, KEY_SORT, KEY_PIVOT, KEY_CSV, KEY_JSON, KEY_QUIET, KEY_PROGRESS, KEY_RETRY, KEY_EMIT,
 	KEY_COLLECT };
 
-enum { COLUMNS_MAX = 32, GRID_BYTES_MAX = 1 << 20 };
+enum { COLUMNS_MAX = 32, GRID_BYTES_MAX = 1 << 20, REASONS_MAX = 8 };
 
 #define SWEEP_COLUMNS "faults.total,reclaim.written_back,walks.count,modelled.cycles"
 
@@ -62,7 +62,7 @@ static const struct argp_option sweep_options[] = {
 struct sweep_verb {
 	struct grid *grid;
 	struct machine_words listed;  /* a word whose value is "help" */
-	bool help;
+	bool help, has_words;
 	const char *grid_name, *dir_name, *collect, *columns, *sort, *pivot;
 	char *own_dir, *column_copy;
 	char *column[COLUMNS_MAX];
@@ -127,6 +127,7 @@ static bool sweep_is_grid(const char *name)
 static void sweep_word(struct sweep_verb *v, enum grid_word word, const char *arg)
 {
 	struct pw_why why = { "" };
+	v->has_words = true;
 	if (strcmp(arg, "help") == 0) {
 		*grid_word_place(&v->listed, word) = arg;
 		v->help = true;
@@ -264,6 +265,13 @@ static int sweep_view_pivot(struct sweep_verb *v)
 	return CLI_OK;
 }
 
+static int sweep_check_collect(const struct sweep_verb *v)
+{
+	if (v->source.word_at || v->grid_name || v->has_words || v->emit || v->dir_name || v->retry)
+		return cli_error("--collect %s takes no grid, no trace and no word of a machine: the directory knows them", v->collect);
+	return CLI_OK;
+}
+
 static int sweep_words(struct sweep_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { sweep_options, machine_options };
@@ -278,12 +286,14 @@ static int sweep_words(struct sweep_verb *v, int argc, char **argv)
 		return CLI_OK;
 	if (sweep_columns(v) != CLI_OK || sweep_view_sort(v) != CLI_OK || sweep_view_pivot(v) != CLI_OK)
 		return CLI_FAILED;
-	if (v->collect && (v->source.word_at || v->grid_name || v->emit))
-		return cli_error("--collect %s takes no grid, no trace and no --emit: the directory knows them", v->collect);
 	if (v->collect)
-		return CLI_OK;
+		return sweep_check_collect(v);
+	if (v->emit && (v->csv.name || v->json.name))
+		return cli_error("--emit only writes commands; when they have run, --collect gives CSV and JSON");
 	if (!v->source.word_at)
 		return source_check(&v->source, v->grid_name ? "the grid over what?" : "over what?");
+	if (v->emit && v->source.is_command && !v->report.name)
+		return cli_error("--emit beside a command needs -o FILE, as standard output is the command's");
 	for (int i = v->source.word_at; !v->source.is_command && i < argc; i++)
 		if (argv[i][0] == '-' && argv[i][1])
 			return cli_error("%s: options stand before the traces", argv[i]);
@@ -328,7 +338,7 @@ static int sweep_open_outputs(struct sweep_verb *v)
 {
 	if (output_open(&v->report) != CLI_OK || output_open(&v->csv) != CLI_OK || output_open(&v->json) != CLI_OK)
 		return CLI_FAILED;
-	bool taken = output_is_stdout(&v->csv) || output_is_stdout(&v->json) || (v->source.is_command && !v->emit);
+	bool taken = output_is_stdout(&v->csv) || output_is_stdout(&v->json) || v->source.is_command;
 	if (!v->report.name)
 		v->report.file = taken ? stderr : stdout;
 	v->view.colour = cli_colour(v->report.file);
@@ -353,27 +363,40 @@ static int sweep_plan(struct sweep_verb *v)
 	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
 }
 
-/* What cannot be is said before anything runs: each reason once. */
+/* => how many cells from the first one on are impossible for the same reason; 0: one before it was. */
+static unsigned sweep_same_reason(const struct sheet *s, unsigned first)
+{
+	unsigned same = 0;
+	for (unsigned i = 0; i < s->n_cells; i++)
+		if (s->cell[i].state == SHEET_IMPOSSIBLE && strcmp(s->cell[i].why, s->cell[first].why) == 0) {
+			if (i < first)
+				return 0;
+			same++;
+		}
+	return same;
+}
+
+/* What cannot be is said before anything runs: each reason once, and not too many. */
 static int sweep_say_impossible(const struct sweep_verb *v)
 {
-	unsigned n = sheet_count(v->sheet, SHEET_IMPOSSIBLE);
-	const struct sheet_cell *first = NULL;
-	for (unsigned i = 0; i < v->sheet->n_cells; i++) {
-		const struct sheet_cell *c = &v->sheet->cell[i];
-		unsigned k = 0, same = 0;
-		if (c->state != SHEET_IMPOSSIBLE)
+	const struct sheet *s = v->sheet;
+	unsigned said = 0, told = 0, all = sheet_count(s, SHEET_IMPOSSIBLE);
+	for (unsigned i = 0; i < s->n_cells && told < all; i++) {
+		unsigned same = s->cell[i].state == SHEET_IMPOSSIBLE ? sweep_same_reason(s, i) : 0;
+		if (!same)
 			continue;
-		first = first ? first : c;
-		while (k < i && !(v->sheet->cell[k].state == SHEET_IMPOSSIBLE && strcmp(v->sheet->cell[k].why, c->why) == 0))
-			k++;
-		if (k < i || v->quiet)
-			continue;
-		for (k = i; k < v->sheet->n_cells; k++)
-			same += v->sheet->cell[k].state == SHEET_IMPOSSIBLE && strcmp(v->sheet->cell[k].why, c->why) == 0;
-		if (n < v->sheet->n_cells)
-			fprintf(stderr, "pageworks sweep: %u of %u cells cannot be: %s\n", same, v->sheet->n_cells, c->why);
+		if (all == s->n_cells)
+			return cli_error("no cell of the grid can be: %s", s->cell[i].why);
+		if (v->quiet)
+			return CLI_OK;
+		if (said++ == REASONS_MAX) {
+			fprintf(stderr, "pageworks sweep: %u more cells cannot be, for other reasons; the table has them\n", all - told);
+			return CLI_OK;
+		}
+		fprintf(stderr, "pageworks sweep: %u of %u cells cannot be: %s\n", same, s->n_cells, s->cell[i].why);
+		told += same;
 	}
-	return n < v->sheet->n_cells ? CLI_OK : cli_error("no cell of the grid can be: %s", first->why);
+	return CLI_OK;
 }
 
 static enum pw_err sweep_render_table(void *ctx, FILE *out)
@@ -496,7 +519,8 @@ static int sweep_record_command(struct sweep_verb *v)
 		return CLI_OK;
 	if (grid_machines(v->grid, &machine, &n, &why) != PW_OK)
 		return cli_error("%s", why.text);
-	struct sweep_record_options o = { .granule_shift = sweep_granule_shift(machine, n), .show_progress = !v->no_progress && !v->quiet };
+	struct sweep_record_options o = { .granule_shift = sweep_granule_shift(machine, n),
+	                                  .show_progress = !v->no_progress && !v->quiet };
 	mem_free(machine);
 	enum pw_err err = sweep_record(v->dir, source_words(&v->source), &o, &v->recording, &why);
 	if (err == PW_OK)
@@ -553,9 +577,11 @@ int cli_sweep(int argc, char **argv)
 		.json = { .option = "--json", .what = "JSON" },
 	};
 	int status = sweep_all(&v, argc, argv);
-	int exit_status = v.recording.exit_status, signal_number = interrupt_seen() ? interrupt_seen() : v.recording.signal;
+	struct sweep_recording r = v.recording;
 	sweep_close(&v);
-	if (signal_number || (status == CLI_OK && exit_status))
-		return cli_end_like(exit_status, signal_number);
+	if (interrupt_seen())
+		return cli_end_like(0, interrupt_seen());
+	if (r.interrupted || (status == CLI_OK && (r.exit_status || r.signal)))
+		return cli_end_like(r.exit_status, r.signal);
 	return status;
 }

@@ -90,7 +90,8 @@ static enum pw_err record_run(char *const argv[], const char *fresh, const struc
 	ret->fresh = true;
 	ret->exit_status = outcome.exit_status;
 	ret->signal = outcome.signal;
-	if (err == PW_OK && record_interrupted(outcome.signal))
+	ret->interrupted = err == PW_OK && record_interrupted(outcome.signal);
+	if (ret->interrupted)
 		err = pw_fail(why, PW_CHILD, "%s was stopped (signal %d), so there is nothing to sweep over", argv[0],
 		              outcome.signal);
 	return err;

@@ -10,7 +10,8 @@ struct sweep_record_options {
 struct sweep_recording {
 	char *path;       /* DIR/recorded/NAME-HASH.pwt */
 	bool fresh;       /* the command ran now; otherwise its recording was there */
-	int exit_status, signal;
+	int exit_status, signal; /* of the command, when it ran now */
+	bool interrupted; /* somebody stopped it with that signal: there is no recording */
 	int status;       /* after an error: the exit status that reports it */
 };
 
