@@ -67,6 +67,28 @@ equals shell.pwt 64 4 --personality linux; point $? "equal to a run: as Linux do
 "$pageworks" tlb --quiet --json table.json --limit 200k --warmup 50k shell.pwt
 equals shell.pwt 64 4 --limit 200k --warmup 50k; point $? "equal to a run: --limit, --warmup"
 
+# --- real CPUs and large pages
+cpu_walks() { # FILE NAME: the walks of one CPU of a table
+	awk -v name="\"$2\"," '
+		/"cpus":/ { in_cpus = 1 }
+		$1 == "\"cpu\":" { here = in_cpus && $2 == name }
+		here && $1 == "\"walks\":" { print $2 + 0; exit }
+	' "$1"
+}
+"$pageworks" tlb --quiet --json table.json --page 4K --entries 64 --ways fa shell.pwt; point $? "real CPUs side by side"
+for cpu in skylake zen3 cortex-a76; do
+	"$pageworks" run --quiet --json run.json --cpu $cpu shell.pwt
+	[ "$(cpu_walks table.json $cpu)" = "$(sed -n '/"walks": {/,/}/p' run.json | sed -n 's/.*"count": \([0-9]*\).*/\1/p')" ]
+	point $? "equal to a run: $cpu"
+done
+"$pageworks" tlb --tlb l1=64/4,l2=1536/12 --json table.json zipf:pages=4k,s=0.6,refs=100k >out && grep -q 'Pages of 2M would pay' out
+point $? "a verdict: large pages pay"
+"$pageworks" run --quiet --json run.json --format flat --page 2M --tlb l1=64/4,l2=1536/12 zipf:pages=4k,s=0.6,refs=100k
+[ "$(figure table.json walks_with_large_pages)" = "$(sed -n '/"walks": {/,/}/p' run.json | sed -n 's/.*"count": \([0-9]*\).*/\1/p')" ]
+point $? "and a run with such pages confirms it"
+"$pageworks" tlb loop:pages=40,refs=1M >out && grep -q 'Pages of 2M would not pay' out; point $? "a verdict: they do not"
+"$pageworks" tlb --tables-only loop:pages=40,refs=100k >out && ! grep -q 'Pages of 2M' out && ! grep -q zen3 out; point $? "--tables-only"
+
 # --- words that make no sense
 refused 125 "give a trace" tlb
 refused 125 "power of two" tlb --page 3000 shell.pwt

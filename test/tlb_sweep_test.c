@@ -178,16 +178,12 @@ static struct trace *script_make(uint64_t seed)
 
 /* ---- the two sides ---- */
 
-static struct result run_of(struct trace *t, const struct run_options *o, uint32_t entries, uint32_t ways)
+static struct result run_on(struct trace *t, const struct run_options *o)
 {
 	struct pw_why why = { "" };
 	struct run *r;
 	struct result result;
-	struct run_options with = *o;
-	char spec[32];
-	snprintf(spec, sizeof spec, "l1=%u/%u", entries, ways);
-	assert_int_equal(tlb_parse(spec, with.cpu.tlb, &with.cpu.n_tlbs, &why), PW_OK);
-	if (run_create(&with, &r, &why) != PW_OK || run_begin(r, t, &why) != PW_OK)
+	if (run_create(o, &r, &why) != PW_OK || run_begin(r, t, &why) != PW_OK)
 		fail_msg("%s", why.text);
 	while (run_step(r) == RUN_GOING)
 		;
@@ -198,6 +194,16 @@ static struct result run_of(struct trace *t, const struct run_options *o, uint32
 	run_destroy(r);
 	assert_int_equal(trace_rewind(t, NULL), PW_OK);
 	return result;
+}
+
+static struct result run_of(struct trace *t, const struct run_options *o, uint32_t entries, uint32_t ways)
+{
+	struct pw_why why = { "" };
+	struct run_options with = *o;
+	char spec[32];
+	snprintf(spec, sizeof spec, "l1=%u/%u", entries, ways);
+	assert_int_equal(tlb_parse(spec, with.cpu.tlb, &with.cpu.n_tlbs, &why), PW_OK);
+	return run_on(t, &with);
 }
 
 static struct tlb_result sweep_of(struct trace *t, const struct tlb_options *o)
@@ -226,7 +232,7 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static struct tlb_options options_make(void)
 {
-	struct tlb_options o = { .n_sizes = 1, .page_bytes = { PAGE }, .n_shapes = SHAPES, .threads = 1 };
+	struct tlb_options o = { .n_sizes = 1, .page_bytes = { PAGE }, .n_shapes = SHAPES, .threads = 1, .tables_only = true };
 	run_options_init(&o.run);
 	memcpy(o.shape, shapes, sizeof shapes);
 	return o;
@@ -323,6 +329,94 @@ static void page_sizes_at_once_equal_runs(void **state)
 	}
 	tlb_result_fini(&swept);
 	trace_close(t);
+}
+
+/* ---- real CPUs, and large pages ---- */
+
+static void compare_cpu(const char *what, const struct tlb_cpu *c, const struct result *r)
+{
+	if (c->walks != r->mach.walks || c->reads != r->mach.walk_references || c->n_tlbs != r->n_tlbs)
+		fail_msg("%s: %llu walks read %llu, a run has %llu that read %llu", what, (unsigned long long)c->walks,
+		         (unsigned long long)c->reads, (unsigned long long)r->mach.walks, (unsigned long long)r->mach.walk_references);
+	for (unsigned i = 0; i < c->n_tlbs; i++) {
+		assert_string_equal(c->tlb[i].name, r->tlb[i].name);
+		assert_int_equal(c->tlb[i].accesses, r->tlb[i].accesses);
+		assert_int_equal(c->tlb[i].misses, r->tlb[i].misses);
+	}
+	assert_int_equal(c->cycles, r->times.translation);
+}
+
+static void real_cpus_equal_runs(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 21; seed <= 24; seed++) {
+		char what[64];
+		struct pw_why why = { "" };
+		struct trace *t = script_make(seed);
+		struct tlb_options o = options_make();
+		o.n_shapes = 1;
+		o.tables_only = false;
+		o.run.warmup = seed % 2 ? 0 : 20000;
+		o.run.tlb_spec = seed % 2 ? "l1=16/4,l2=64/8:plru" : "l1d=8/fa,l1i=8/2,l2=96/6";
+		assert_int_equal(tlb_parse(o.run.tlb_spec, o.run.cpu.tlb, &o.run.cpu.n_tlbs, &why), PW_OK);
+		struct tlb_result swept = sweep_of(t, &o);
+		for (unsigned i = seed % 2; i < swept.n_cpus; i += 2) {
+			struct run_options with = o.run;
+			bool given = strcmp(swept.cpu[i].name, "--tlb") == 0;
+			if (!given)
+				with.cpu = *cpu_find(swept.cpu[i].name);
+			if (with.cpu.software_ad)
+				continue;
+			snprintf(what, sizeof what, "seed %llu, %s", (unsigned long long)seed, swept.cpu[i].name);
+			struct result r = run_on(t, &with);
+			compare_cpu(what, &swept.cpu[i], &r);
+			result_fini(&r);
+		}
+		tlb_result_fini(&swept);
+		trace_close(t);
+	}
+}
+
+/* What is said of large pages is what a run with such pages counts, and what not touching them costs is counted right. */
+static void ledger_tells_the_truth(void **state)
+{
+	static const struct {
+		const char *spec;
+		enum tlb_verdict verdict;
+	} cases[] = {
+		{ "zipf:pages=4k,s=0.6,refs=80k", TLB_VERDICT_pays },
+		{ "random:pages=4k,refs=60k,stride=64K", TLB_VERDICT_pays_dearly },
+		{ "loop:pages=40,refs=1M", TLB_VERDICT_no },
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct pw_why why = { "" };
+		struct trace *t;
+		struct tlb_options o = options_make();
+		assert_int_equal(trace_open(cases[i].spec, &t, &why), PW_OK);
+		o.n_shapes = 1;
+		o.tables_only = false;
+		o.run.tlb_spec = "l1=64/4,l2=1536/12";
+		assert_int_equal(tlb_parse(o.run.tlb_spec, o.run.cpu.tlb, &o.run.cpu.n_tlbs, &why), PW_OK);
+		struct tlb_result swept = sweep_of(t, &o);
+		struct tlb_ledger *g = &swept.ledger;
+		assert_true(g->present);
+		assert_int_equal(g->total.verdict, cases[i].verdict);
+		assert_int_equal(g->n_rows, 1);
+		struct result small = run_on(t, &o.run);
+		assert_int_equal(ptfmt_flat_make(21, 32, &o.run.format, &why), PW_OK);
+		struct result large = run_on(t, &o.run);
+		assert_int_equal(g->total.walks, small.mach.walks);
+		assert_int_equal(g->total.large_walks, large.mach.walks);
+		assert_int_equal(g->total.touched_pages, small.kernel.touched_pages);
+		assert_int_equal(g->total.large_pages, large.kernel.touched_pages);
+		assert_int_equal(g->total.bloat_bytes, (large.kernel.touched_pages * 512 - small.kernel.touched_pages) * PAGE);
+		assert_int_equal(g->large.tlb[1].misses, large.tlb[1].misses);
+		result_fini(&small);
+		result_fini(&large);
+		tlb_result_fini(&swept);
+		trace_close(t);
+	}
 }
 
 /* ---- stacks against TLBs written the obvious way ---- */
@@ -442,6 +536,7 @@ static void memory_may_run_out_anywhere(void **state)
 	struct tlb_options o = options_make();
 	o.n_shapes = 3;
 	o.run.limit = 3000;
+	o.tables_only = false;
 	unsigned failed = 0;
 	for (uint64_t k = 1;; k += 1 + k / 4) {
 		struct pw_why why = { "" };
@@ -477,6 +572,8 @@ int main(void)
 		cmocka_unit_test(made_up_programs_equal_runs),
 		cmocka_unit_test(generated_traces_equal_runs),
 		cmocka_unit_test(page_sizes_at_once_equal_runs),
+		cmocka_unit_test(real_cpus_equal_runs),
+		cmocka_unit_test(ledger_tells_the_truth),
 		cmocka_unit_test(causes_are_what_they_say),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 	};

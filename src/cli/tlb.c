@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum tlb_key { KEY_PAGE = 0x200, KEY_ENTRIES, KEY_WAYS, KEY_ALL, KEY_JOBS, KEY_JSON, KEY_CSV, KEY_QUIET, KEY_PROGRESS };
+enum tlb_key { KEY_PAGE = 0x200, KEY_ENTRIES, KEY_WAYS, KEY_ALL, KEY_TABLES_ONLY, KEY_JOBS, KEY_JSON, KEY_CSV, KEY_QUIET, KEY_PROGRESS };
 
 #define PAGES_DEFAULT   "4K,16K,64K,2M,1G"
 #define ENTRIES_DEFAULT "16,32,64,128,256,512,1024,2048,4096"
@@ -34,6 +34,7 @@ static const struct argp_option tlb_options_list[] = {
 	{ "entries", KEY_ENTRIES, "LIST", 0, "numbers of entries (default " ENTRIES_DEFAULT ")" },
 	{ "ways", KEY_WAYS, "LIST", 0, "ways, fa: fully associative (default " WAYS_DEFAULT ")" },
 	{ "all", KEY_ALL, NULL, 0, "in JSON and CSV, every number of ways of every number of sets that was followed" },
+	{ "tables-only", KEY_TABLES_ONLY, NULL, 0, "no real CPUs side by side, no ledger of large pages: faster" },
 	{ .doc = "The report:", .group = 4 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE" },
 	{ "json", KEY_JSON, "FILE", 0, "write the whole result as JSON to FILE ('-': standard output)" },
@@ -50,7 +51,7 @@ static struct argp_option tlb_machine_options[MACHINE_OPTIONS_MAX];
 
 static void machine_options_choose(void)
 {
-	static const char *const words[] = { "format", "cpu", "personality", "files", "cost", "seed", "limit", "warmup" };
+	static const char *const words[] = { "format", "cpu", "tlb", "personality", "files", "cost", "seed", "limit", "warmup" };
 	unsigned n = 0;
 	for (const struct argp_option *o = machine_options; o->name || o->doc; o++)
 		for (unsigned i = 0; o->name && n < MACHINE_OPTIONS_MAX - 1 && i < sizeof words / sizeof *words; i++)
@@ -84,6 +85,7 @@ static error_t tlb_parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_ENTRIES: v->entries = arg; break;
 	case KEY_WAYS: v->ways = arg; break;
 	case KEY_ALL: v->all = true; break;
+	case KEY_TABLES_ONLY: v->options.tables_only = true; break;
 	case KEY_JSON: v->json.name = arg; break;
 	case KEY_CSV: v->csv.name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;

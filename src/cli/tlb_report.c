@@ -64,6 +64,20 @@ static void head(const struct report *p)
 
 static bool shape_is_full(const struct tlb_shape *s) { return s->ways == s->entries; }
 
+/* The smallest TLB behind which walks cost less than a hundredth of what the references themselves do.  => NULL: none of the table */
+static const struct tlb_point *point_enough(const struct tlb_result *r, const struct tlb_size *z)
+{
+	const struct cost_model *c = &r->head.machine.cost;
+	const struct tlb_point *best = NULL;
+	for (unsigned k = 0; k < z->n_points; k++) {
+		const struct tlb_point *q = &z->point[k];
+		if (shape_is_full(&q->shape) && (!best || q->shape.entries < best->shape.entries) &&
+		    q->reads * c->walk_reference * 100 < r->head.refs.total * c->reference)
+			best = q;
+	}
+	return best;
+}
+
 static void table_sizes(const struct report *p)
 {
 	const struct tlb_result *r = p->r;
@@ -86,7 +100,13 @@ static void table_sizes(const struct report *p)
 	fprintf(p->out, "   first touches and lost translations: no TLB avoids them\n    pages");
 	for (unsigned i = 0; i < r->n_sizes; i++)
 		fprintf(p->out, "%10" PRIu64, r->size[i].pages);
-	fprintf(p->out, "   different ones\n");
+	fprintf(p->out, "   different ones\n%s   enough", bold(p));
+	for (unsigned i = 0; i < r->n_sizes; i++) {
+		const struct tlb_point *q = point_enough(r, &r->size[i]);
+		snprintf(a, sizeof a, "%u", q ? q->shape.entries : 0);
+		fprintf(p->out, "%10s", q ? a : "-");
+	}
+	fprintf(p->out, "%s   entries from which walks cost less than 1 %% (modelled)\n", plain(p));
 }
 
 static const struct tlb_point *point_of(const struct tlb_size *z, uint32_t entries, uint32_t ways)
@@ -139,6 +159,120 @@ static void table_ways(const struct report *p, const struct tlb_size *z)
 	fprintf(p->out, "  What is above the full column is conflict: too few ways.  Below it, LRU in sets beats LRU over all entries.\n");
 }
 
+/* ---- real CPUs ---- */
+
+static const char *percent(char *buf, size_t size, int64_t part, uint64_t whole)
+{
+	double v = whole ? 100.0 * (double)part / (double)whole : 0, up = v < 0 ? -v : v;
+	snprintf(buf, size, part == 0 ? "0 %%" : up < 0.01 ? "<0.01 %%" : up < 10 ? "%.2f %%" : "%.1f %%", v);
+	return buf;
+}
+
+/* Misses of the first TLBs, data and instructions together: what is looked up below. */
+static uint64_t cpu_first_misses(const struct tlb_cpu *c)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < c->n_tlbs; i++)
+		n += c->tlb[i].name[1] == '1' ? c->tlb[i].misses : 0;
+	return n;
+}
+
+static void table_cpus(const struct report *p)
+{
+	const struct tlb_result *r = p->r;
+	char a[NUMBER], b[NUMBER], c[NUMBER];
+	if (!r->n_cpus)
+		return;
+	fprintf(p->out, "\n%sReal CPUs%s with pages of %s, all levels\n\n%s  CPU          misses for 1000 references      table entries"
+	        "     modelled cycles\n                   first TLBs     walks    read by a walk   of translation%s\n", bold(p), plain(p),
+	        size_word(a, sizeof a, 1ull << r->head.machine.format.page_shift), bold(p), plain(p));
+	for (unsigned i = 0; i < r->n_cpus; i++) {
+		const struct tlb_cpu *q = &r->cpu[i];
+		uint64_t whole = r->head.refs.total * r->head.machine.cost.reference + q->cycles;
+		fprintf(p->out, "  %-14s %12s %9s %17.2f %12s of all\n", q->name,
+		        rate(a, sizeof a, cpu_first_misses(q), r->head.refs.total), rate(b, sizeof b, q->walks, r->head.refs.total),
+		        q->walks ? (double)q->reads / (double)q->walks : 0.0, percent(c, sizeof c, (int64_t)q->cycles, whole));
+	}
+}
+
+/* ---- the ledger ---- */
+
+static const char *const verdict_words[TLB_VERDICTS] = {
+#define X(name, word, text) word,
+	TLB_VERDICT_LIST(X)
+#undef X
+};
+
+static const char *saved_range(char *buf, size_t size, const struct tlb_row *q, const struct tlb_ledger *g)
+{
+	char low[NUMBER], middle[NUMBER], high[NUMBER];
+	percent(low, sizeof low, q->saved_low, g->total_low);
+	percent(middle, sizeof middle, q->saved, g->total_cycles);
+	snprintf(buf, size, "%s (%s to %s)", middle, low, percent(high, sizeof high, q->saved_high, g->total_high));
+	return buf;
+}
+
+static void ledger_rows(const struct report *p)
+{
+	const struct tlb_ledger *g = &p->r->ledger;
+	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], saved[4 * NUMBER];
+	unsigned shown = 0, left = 0;
+	uint64_t page = 1ull << p->r->head.machine.format.page_shift;
+	fprintf(p->out, "%s  walks with %5s   with %5s %9s %9s   %-28s  %-13s  mapping%s\n", bold(p), size_word(a, sizeof a, page),
+	        size_word(b, sizeof b, g->large_bytes), "touched", "bloat", "cycles saved", "verdict", plain(p));
+	for (unsigned i = 0; i < g->n_rows; i++) {
+		const struct tlb_row *q = &g->row[i];
+		if (!q->large_pages || shown == 8) {
+			left++;
+			continue;
+		}
+		shown++;
+		fprintf(p->out, "  %16s %12s %9s %9s   %-28s  %-13s  %s", text_count(a, sizeof a, q->walks),
+		        text_count(b, sizeof b, q->large_walks), text_bytes(c, sizeof c, q->touched_pages * page),
+		        text_bytes(d, sizeof d, q->bloat_bytes), saved_range(saved, sizeof saved, q, g),
+		        verdict_words[q->verdict], q->name);
+		if (p->r->head.program.present || g->row[0].pid != g->row[g->n_rows - 1].pid)
+			fprintf(p->out, ", process %u", q->pid);
+		fputc('\n', p->out);
+	}
+	if (left)
+		fprintf(p->out, "  [%u other mappings, most without room for a large page; --json has them all]\n", left);
+}
+
+static void ledger(const struct report *p)
+{
+	static const char *const sentences[TLB_VERDICTS] = {
+		[TLB_VERDICT_pays] = "Pages of %s would pay", [TLB_VERDICT_pays_dearly] = "Pages of %s would pay, and cost much memory",
+		[TLB_VERDICT_may_pay] = "Pages of %s may pay", [TLB_VERDICT_no] = "Pages of %s would not pay",
+		[TLB_VERDICT_none] = "Pages of %s have no room: no aligned one lies wholly inside a mapping",
+	};
+	const struct tlb_ledger *g = &p->r->ledger;
+	char a[NUMBER], b[NUMBER], c[NUMBER], saved[4 * NUMBER];
+	if (!g->present)
+		return;
+	size_word(a, sizeof a, g->large_bytes);
+	fprintf(p->out, "\n%s", bold(p));
+	switch (g->total.verdict) {
+#define X(name, word, text) case TLB_VERDICT_##name: fprintf(p->out, sentences[TLB_VERDICT_##name], a); break;
+	TLB_VERDICT_LIST(X)
+#undef X
+	case TLB_VERDICTS: break;
+	}
+	fprintf(p->out, "%s on %s", plain(p), p->r->cpu[g->cpu].name);
+	if (g->total.verdict == TLB_VERDICT_none) {
+		fprintf(p->out, ".\n");
+		return;
+	}
+	fprintf(p->out, ": %s walks become %s, %s of\n  modelled cycles are saved, for %s more memory.\n\n",
+	        text_count(a, sizeof a, g->total.walks), text_count(b, sizeof b, g->total.large_walks),
+	        saved_range(saved, sizeof saved, &g->total, g), text_bytes(c, sizeof c, g->total.bloat_bytes));
+	ledger_rows(p);
+	fprintf(p->out, "  Assumed: a large page wherever an aligned one lies wholly inside its mapping, from the first touch on; a\n"
+	        "  table entry read costs %" PRIu64 " cycles (%" PRIu64 " from the nearest cache to %" PRIu64 " from the farthest), "
+	        "a reference %" PRIu64 ".\n", g->read, g->read_low, g->read_high, p->r->head.machine.cost.reference);
+	fprintf(p->out, "  Misses of data caches are not modelled: they make the shares smaller.  Walks and bloat are counted.\n");
+}
+
 static void trouble(const struct report *p)
 {
 	const struct result *h = &p->r->head;
@@ -186,6 +320,8 @@ void tlb_report_write(const struct tlb_result *r, FILE *out, bool colour)
 	head(&p);
 	table_sizes(&p);
 	table_ways(&p, &r->size[0]);
+	table_cpus(&p);
+	ledger(&p);
 	trouble(&p);
 	ending(&p);
 }

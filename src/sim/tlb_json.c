@@ -20,6 +20,9 @@ void tlb_result_fini(struct tlb_result *r)
 		mem_free(r->size[i].line);
 		mem_free(r->size[i].point);
 	}
+	for (unsigned i = 0; i < r->ledger.n_rows; i++)
+		mem_free(r->ledger.row[i].name);
+	mem_free(r->ledger.row);
 	result_fini(&r->head);
 	*r = (struct tlb_result){ 0 };
 }
@@ -80,6 +83,79 @@ static void json_sizes(struct jsonw *j, const struct tlb_result *r)
 		jsonw_u64(j, "flushed", r->size[i].flushed);
 		jsonw_end(j);
 	}
+	jsonw_end(j);
+}
+
+static void json_cpu(struct jsonw *j, const char *key, const struct tlb_result *r, const struct tlb_cpu *c)
+{
+	jsonw_object(j, key);
+	jsonw_string(j, "cpu", c->name);
+	jsonw_array(j, "tlb");
+	for (unsigned i = 0; i < c->n_tlbs; i++) {
+		jsonw_object(j, NULL);
+		jsonw_string(j, "name", c->tlb[i].name);
+		jsonw_u64(j, "accesses", c->tlb[i].accesses);
+		jsonw_u64(j, "hits", c->tlb[i].hits);
+		jsonw_u64(j, "misses", c->tlb[i].misses);
+		jsonw_end(j);
+	}
+	jsonw_end(j);
+	jsonw_u64(j, "walks", c->walks);
+	jsonw_u64(j, "memory_references", c->reads);
+	jsonw_array(j, "by_level");
+	for (unsigned level = 0; level < r->head.machine.format.levels; level++)
+		jsonw_u64(j, NULL, c->by_level[level]);
+	jsonw_end(j);
+	jsonw_u64(j, "translation_cycles", c->cycles);
+	jsonw_end(j);
+}
+
+static void json_row(struct jsonw *j, const char *key, const struct tlb_row *r, bool is_total)
+{
+	static const char *const verdicts[TLB_VERDICTS] = {
+#define X(name, word, text) #name,
+		TLB_VERDICT_LIST(X)
+#undef X
+	};
+	jsonw_object(j, key);
+	if (!is_total) {
+		jsonw_u64(j, "pid", r->pid);
+		jsonw_string(j, "name", r->name);
+	}
+	jsonw_u64(j, "touched_pages", r->touched_pages);
+	jsonw_u64(j, "large_pages", r->large_pages);
+	jsonw_u64(j, "bloat_bytes", r->bloat_bytes);
+	jsonw_u64(j, "walks", r->walks);
+	jsonw_u64(j, "walks_with_large_pages", r->large_walks);
+	jsonw_i64(j, "saved_cycles_low", r->saved_low);
+	jsonw_i64(j, "saved_cycles", r->saved);
+	jsonw_i64(j, "saved_cycles_high", r->saved_high);
+	jsonw_string(j, "verdict", verdicts[r->verdict]);
+	jsonw_end(j);
+}
+
+static void json_ledger(struct jsonw *j, const struct tlb_result *r)
+{
+	const struct tlb_ledger *g = &r->ledger;
+	if (!g->present)
+		return;
+	jsonw_object(j, "ledger");
+	jsonw_u64(j, "large_bytes", g->large_bytes);
+	jsonw_string(j, "cpu", r->cpu[g->cpu].name);
+	jsonw_u64(j, "total_cycles_low", g->total_low);
+	jsonw_u64(j, "total_cycles", g->total_cycles);
+	jsonw_u64(j, "total_cycles_high", g->total_high);
+	jsonw_array(j, "read_cycles");
+	jsonw_u64(j, NULL, g->read_low);
+	jsonw_u64(j, NULL, g->read);
+	jsonw_u64(j, NULL, g->read_high);
+	jsonw_end(j);
+	json_cpu(j, "with_large_pages", r, &g->large);
+	json_row(j, "total", &g->total, true);
+	jsonw_array(j, "mappings");
+	for (unsigned i = 0; i < g->n_rows; i++)
+		json_row(j, NULL, &g->row[i], false);
+	jsonw_end(j);
 	jsonw_end(j);
 }
 
@@ -174,6 +250,13 @@ enum pw_err tlb_result_write_json(const struct tlb_result *r, bool all, FILE *ou
 			json_line(&j, &r->size[i], &r->size[i].line[k]);
 	}
 	jsonw_end(&j);
+	if (r->n_cpus) {
+		jsonw_array(&j, "cpus");
+		for (unsigned i = 0; i < r->n_cpus; i++)
+			json_cpu(&j, NULL, r, &r->cpu[i]);
+		jsonw_end(&j);
+	}
+	json_ledger(&j, r);
 	json_ending(&j, &r->head);
 	jsonw_end(&j);
 	return jsonw_finish(&j);

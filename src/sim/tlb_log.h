@@ -17,6 +17,7 @@ enum {
 	TLB_PAGES_MAX = 1 << 26, /* base pages that can be told apart */
 	TLB_BATCH = 1 << 17,     /* words of a log after which it is handed on */
 	TLB_BATCH_ROOM = TLB_BATCH + 8192,
+	TLB_ROWS = 256,          /* of the ledger; 0 is nobody */
 };
 
 /* Words of the page log.  Page numbers count from 1; what comes after a colon is another word. */
@@ -33,23 +34,22 @@ enum tlb_log_word {
 enum tlb_log_mark {
 	TLB_MARK_SPACE = 1, /* : space  it is activated */
 	TLB_MARK_GONE,      /* : space  it is destroyed */
-	TLB_MARK_ENTER,     /* : space : page : struct tlb_enter */
+	TLB_MARK_ENTER,     /* : space : page : union tlb_enter */
 	TLB_MARK_REMOVE,    /* : space : first page : count */
 	TLB_MARK_PROTECT,   /* : space : first page : count : rights that stay */
-	TLB_MARK_WHOLE,     /* : space : page : struct tlb_enter  a mapping has grown over all of the large page around this page */
 	TLB_MARK_FAULT,     /* : reference  which faults */
 	TLB_MARK_RESET,     /* counts begin anew */
 };
 #define TLB_MARK_KIND 3u
-static inline uint64_t tlb_mark(enum tlb_log_mark m) { return (uint64_t)m << REF_KIND_BITS | TLB_MARK_KIND; }
+static inline ref_t tlb_mark(enum tlb_log_mark m) { return (ref_t){ (uint64_t)m << REF_KIND_BITS | TLB_MARK_KIND }; }
 
 /* What is entered, in one word. */
 union tlb_enter {
 	struct {
-		uint32_t row;     /* of the ledger: whose page it is */
+		uint16_t row;     /* whose page it is: a row of the ledger */
 		uint8_t prot;     /* PMAP_* */
 		uint8_t cause;    /* enum access_kind */
-		bool whole;       /* the large page around it lies wholly inside its mapping */
+		bool whole;       /* the large page around it (the tables' next level) lies wholly inside its mapping */
 	};
 	uint64_t word;
 };
@@ -57,6 +57,6 @@ _Static_assert(sizeof(union tlb_enter) == 8, "one word of the log");
 
 struct tlb_batch {
 	uint32_t *page;
-	uint64_t *ref;
+	ref_t *ref;
 	uint64_t n_pages, n_refs;
 };

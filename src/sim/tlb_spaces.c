@@ -20,139 +20,24 @@
  *   3. The logs name a page only after it is in the tables of tlb_pages.
  *
  * Rejected: hooks in machine and pmap_machine (they would slow `run`), rules of our own for what munmap or fork do (two kernels). */
-#include "tlb_spaces.h"
+#include "tlb_spaces_impl.h"
 #include "../base/mem.h"
 #include <string.h>
-
-enum { QUICK_BITS = 11, CHUNK = 4096 };
-#define NO_WORD UINT64_MAX
-
-enum {
-	PAGE_RIGHTS = PT_READ | PT_WRITE | PT_EXEC | PT_USER,
-	PAGE_MAPPED = 1 << 5,
-	PAGE_DIRTY = 1 << 6,
-	PAGE_TOUCHED = 1 << 7, /* by a reference, ever */
-};
-enum { LIST_BITS = PMAP_REFERENCED | PMAP_MODIFIED, LIST_UNMANAGED = 4 };
-
-struct space {
-	struct pmap base;
-	uint32_t number;       /* in tlb_pages */
-	uint64_t resident;
-	uint64_t generation;   /* of its ASID; 0: it was never active */
-};
-
-struct quick {
-	uint64_t word;         /* page and kind of a reference */
-	uint64_t id;
-};
-
-struct tlb_spaces {
-	struct pmap_sys sys;
-	struct tlb_spaces_config config;
-	struct ptfmt format;
-	struct tlb_pages pages;
-	uint8_t *state;        /* of each page: PAGE_* */
-	uint32_t *frame;       /* that it is mapped to */
-	uint32_t *next;        /* page that maps the same frame */
-	uint32_t *first;       /* of each frame: a page that maps it, and with bits 29 to 31 LIST_* */
-	struct tlb_batch *batch;
-	struct quick quick[1 << QUICK_BITS];
-	uint64_t keep;         /* bits of a reference that quick words hold */
-	uint32_t last_page;    /* in the page log */
-	uint64_t last_ref[4];  /* by kind: the word that may be left out */
-	uint64_t done[ACCESS_KINDS], logged[ACCESS_KINDS];
-	struct space **space;  /* by number */
-	struct space *active;
-	uint64_t generation, next_asid, n_asids;
-	uint64_t caches_at;    /* where the page log says that caches_of lost its walk caches */
-	uint32_t caches_of;
-	enum pw_err error;
-};
-
-#define LIST_SHIFT 29
-_Static_assert(TLB_PAGES_MAX <= 1u << LIST_SHIFT, "a page number shares its word with three bits");
 
 static struct tlb_spaces *spaces_of(struct pmap_sys *s) { return (struct tlb_spaces *)s; }
 static struct space *space_of(struct pmap *p) { return (struct space *)p; }
 static struct tlb_spaces *spaces_of_space(const struct space *p) { return spaces_of(p->base.sys); }
-
-static void spaces_fail(struct tlb_spaces *s, enum pw_err err)
-{
-	if (s->error == PW_OK)
-		s->error = err;
-}
-
-/* ---- the logs ---- */
-
-static void batch_room(struct tlb_spaces *s)
-{
-	if (s->batch->n_pages < TLB_BATCH && s->batch->n_refs < TLB_BATCH)
-		return;
-	s->batch = s->config.hand_on(s->config.ctx, s->batch);
-	s->caches_at = 0;
-}
-
-void tlb_spaces_fill(struct tlb_spaces *s, struct tlb_batch *batch)
-{
-	s->batch = batch;
-	s->caches_at = 0;
-}
-
-void tlb_spaces_drain(struct tlb_spaces *s)
-{
-	s->batch = s->config.hand_on(s->config.ctx, s->batch);
-	s->caches_at = 0;
-}
-
-static void log_page(struct tlb_spaces *s, uint32_t word)
-{
-	if (!s->batch)
-		return;
-	batch_room(s);
-	s->batch->page[s->batch->n_pages++] = word;
-	s->last_page = 0;
-}
-
-static void log_page_about(struct tlb_spaces *s, uint32_t word, uint32_t what)
-{
-	if (!s->batch)
-		return;
-	batch_room(s);
-	s->batch->page[s->batch->n_pages++] = word;
-	s->batch->page[s->batch->n_pages++] = what;
-	s->last_page = 0;
-}
-
 /* The walk caches of a space were emptied; saying it twice in a row changes nothing. */
 static void log_caches(struct tlb_spaces *s, uint32_t space)
 {
 	if (!s->batch || (s->caches_at && s->caches_at == s->batch->n_pages && s->caches_of == space))
 		return;
-	log_page_about(s, TLB_LOG_CACHES, space);
+	tlb_spaces_log_page_about(s, TLB_LOG_CACHES, space);
 	s->caches_at = s->batch->n_pages;
 	s->caches_of = space;
 }
 
-static void log_ref_words(struct tlb_spaces *s, const uint64_t *word, unsigned n)
-{
-	if (!s->batch)
-		return;
-	batch_room(s);
-	for (unsigned i = 0; i < n; i++)
-		s->batch->ref[s->batch->n_refs++] = word[i];
-	for (unsigned i = 0; i < 4; i++)
-		s->last_ref[i] = NO_WORD;
-}
-#define log_ref(s, mark, ...) \
-	log_ref_words(s, (const uint64_t[]){ tlb_mark(mark), __VA_ARGS__ }, sizeof (uint64_t[]){ 0, __VA_ARGS__ } / sizeof(uint64_t))
-
 /* ---- the quick index ---- */
-
-static inline struct quick *quick_at(struct tlb_spaces *s, uint64_t word)
-{
-	return &s->quick[word * 0x9e3779b97f4a7c15ull >> (64 - QUICK_BITS)];
-}
 
 static void quick_clear(struct tlb_spaces *s)
 {
@@ -183,7 +68,7 @@ static void hole(void *ctx, uint32_t id)
 {
 	struct tlb_spaces *s = ctx;
 	if (s->state[id] & PAGE_MAPPED)
-		log_page_about(s, TLB_LOG_HOLE, id);
+		tlb_spaces_log_page_about(s, TLB_LOG_HOLE, id);
 }
 
 /* A machine without ASIDs flushes the pages of whatever space is loaded. */
@@ -296,6 +181,16 @@ static unsigned prot_of_rights(const struct ptfmt *f, unsigned r)
 	return (r & PT_READ ? PMAP_READ : 0) | (r & PT_WRITE ? PMAP_WRITE : 0) | (r & PT_EXEC ? exec : 0) | (r & PT_USER ? PMAP_USER : 0);
 }
 
+static union tlb_enter log_enter(struct tlb_spaces *s, const struct space *p, vpn_t n, unsigned prot, enum access_kind cause)
+{
+	union tlb_enter e = { .word = 0 };
+	e.prot = (uint8_t)prot;
+	e.cause = (uint8_t)cause;
+	s->config.describe(s->config.ctx, p->base.owner, n, &e);
+	log_ref(s, TLB_MARK_ENTER, p->number, n.v, e.word);
+	return e;
+}
+
 static enum pw_err spaces_enter(struct pmap *pm, const struct pmap_mapping *m)
 {
 	struct space *p = space_of(pm);
@@ -312,11 +207,10 @@ static enum pw_err spaces_enter(struct pmap *pm, const struct pmap_mapping *m)
 		flush(p, vpn_range(m->vpn, 1));
 		page_clear(s, p, id);
 	}
-	union tlb_enter e = { .word = 0 };
-	e.prot = (uint8_t)m->prot;
-	e.cause = (uint8_t)m->cause;
-	s->config.describe(s->config.ctx, pm->owner, m->vpn, &e);
-	log_ref(s, TLB_MARK_ENTER, p->number, m->vpn.v, e.word);
+	union tlb_enter e = log_enter(s, p, m->vpn, m->prot, m->cause);
+	s->row[id] = e.row;
+	if (e.whole)
+		s->large[s->pages.region[1][id]].row = e.row;
 	list_add(s, id, m);
 	unsigned rights = ptfmt_rights(&s->format, ptfmt_make_leaf(&s->format, 0, pfn(0), rights_of_prot(m->prot)));
 	s->state[id] |= (uint8_t)(rights | PAGE_MAPPED | (m->cause == ACCESS_STORE ? PAGE_DIRTY : 0));
@@ -363,7 +257,7 @@ static void asid_assign(struct tlb_spaces *s, struct space *p)
 	if (s->n_asids > 1 && s->next_asid > s->n_asids) {
 		s->generation++;
 		s->next_asid = 1;
-		log_page(s, TLB_LOG_ALL);
+		tlb_spaces_log_page(s, TLB_LOG_ALL);
 	}
 	s->next_asid++;
 	p->generation = s->generation;
@@ -377,7 +271,7 @@ static void spaces_activate(struct pmap *pm, unsigned cpu)
 	if (s->active == p)
 		return;
 	if (s->n_asids == 1 && s->active)
-		log_page(s, TLB_LOG_ALL);
+		tlb_spaces_log_page(s, TLB_LOG_ALL);
 	s->active = p;
 	asid_assign(s, p);
 	log_ref(s, TLB_MARK_SPACE, p->number);
@@ -422,11 +316,7 @@ static void page_clean(struct tlb_spaces *s, uint32_t id)
 	s->state[id] &= (uint8_t)~PAGE_DIRTY;
 	quick_drop(s, id);
 	flush(p, vpn_range(n, 1));
-	union tlb_enter e = { .word = 0 };
-	e.prot = (uint8_t)prot_of_rights(&s->format, s->state[id]);
-	e.cause = ACCESS_LOAD;
-	s->config.describe(s->config.ctx, p->base.owner, n, &e);
-	log_ref(s, TLB_MARK_ENTER, p->number, n.v, e.word);
+	log_enter(s, p, n, prot_of_rights(&s->format, s->state[id]), ACCESS_LOAD);
 }
 
 static unsigned spaces_page_test_clear(struct pmap_sys *sys, pfn_t f, unsigned mask)
@@ -470,7 +360,7 @@ static void spaces_space_unref(struct pmap *pm)
 	struct tlb_spaces *s = spaces_of_space(p);
 	spaces_forget(pm);
 	if (s->n_asids == 1 && space_is_cached(p))
-		log_page(s, TLB_LOG_ALL); /* the one ASID there is is flushed */
+		tlb_spaces_log_page(s, TLB_LOG_ALL); /* the one ASID there is is flushed */
 	log_ref(s, TLB_MARK_GONE, p->number);
 	if (s->active == p)
 		s->active = NULL;
@@ -482,6 +372,8 @@ static void spaces_destroy(struct pmap_sys *sys)
 {
 	struct tlb_spaces *s = spaces_of(sys);
 	mem_unreserve(s->state, (size_t)TLB_PAGES_MAX * sizeof *s->state);
+	mem_unreserve(s->row, (size_t)TLB_PAGES_MAX * sizeof *s->row);
+	mem_unreserve(s->large, (size_t)TLB_PAGES_MAX * sizeof *s->large);
 	mem_unreserve(s->frame, (size_t)TLB_PAGES_MAX * sizeof *s->frame);
 	mem_unreserve(s->next, (size_t)TLB_PAGES_MAX * sizeof *s->next);
 	mem_unreserve(s->first, s->config.n_frames * sizeof *s->first);
@@ -528,12 +420,14 @@ enum pw_err tlb_spaces_create(const struct tlb_spaces_config *c, struct tlb_spac
 		s->last_ref[i] = NO_WORD;
 	quick_clear(s);
 	s->state = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->state);
+	s->row = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->row);
+	s->large = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->large);
 	s->frame = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->frame);
 	s->next = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->next);
 	s->first = mem_reserve(c->n_frames * sizeof *s->first);
 	s->space = mem_reserve(TLB_KEY_SPACES * sizeof *s->space);
 	enum pw_err err = PW_NOMEM;
-	if (s->state && s->frame && s->next && s->first && s->space)
+	if (s->state && s->row && s->large && s->frame && s->next && s->first && s->space)
 		err = tlb_pages_init(&s->pages, &s->format, c->size_shift, c->n_sizes);
 	if (err != PW_OK) {
 		spaces_destroy(&s->sys);
@@ -546,139 +440,13 @@ enum pw_err tlb_spaces_create(const struct tlb_spaces_config *c, struct tlb_spac
 struct pmap_sys *tlb_spaces_pmap(struct tlb_spaces *s) { return &s->sys; }
 const struct tlb_pages *tlb_spaces_pages(const struct tlb_spaces *s) { return &s->pages; }
 enum pw_err tlb_spaces_error(const struct tlb_spaces *s) { return s->error; }
-bool tlb_spaces_touched(const struct tlb_spaces *s, uint32_t page) { return s->state[page] & PAGE_TOUCHED; }
+uint64_t tlb_spaces_touched(const struct tlb_spaces *s, unsigned row) { return s->row_touched[row]; }
 
-/* ---- running ---- */
-
-/* A reference goes into the reference log: it is the one used last of its side.  What other kinds of that side asked for another page
- * may not be left out any more. */
-static inline void note_ref(struct tlb_spaces *s, uint64_t kept)
+bool tlb_spaces_large(const struct tlb_spaces *s, uint32_t i, unsigned *ret_row, uint32_t *ret_touched)
 {
-	uint64_t page = kept >> REF_KIND_BITS;
-	unsigned kind = kept & 3;
-	for (unsigned other = 0; other < ACCESS_KINDS; other++)
-		if ((s->config.unified || (other == ACCESS_FETCH) == (kind == ACCESS_FETCH)) && s->last_ref[other] >> REF_KIND_BITS != page)
-			s->last_ref[other] = NO_WORD;
-	s->last_ref[kind] = kept;
-	s->logged[kind]++;
-	s->batch->ref[s->batch->n_refs++] = kept;
-}
-
-/* How many of refs[0 .. n) are quick before the first that is not; they are logged.  => there is room for n words in each log. */
-static uint64_t run_quick(struct tlb_spaces *s, const ref_t *refs, uint64_t n)
-{
-	const uint64_t keep = s->keep;
-	uint32_t *page = s->batch->page + s->batch->n_pages, last = s->last_page;
-	uint64_t i = 0;
-	for (; i < n; i++) {
-		uint64_t kept = refs[i].word & keep;
-		const struct quick *q = quick_at(s, kept);
-		if (q->word != kept)
-			break;
-		*page = (uint32_t)q->id;
-		page += last != (uint32_t)q->id;
-		last = (uint32_t)q->id;
-		if (s->last_ref[kept & 3] != kept)
-			note_ref(s, kept);
-	}
-	s->batch->n_pages = (uint64_t)(page - s->batch->page);
-	s->last_page = last;
-	return i;
-}
-
-/* One reference, completely.  => false: it faults */
-static bool run_one(struct tlb_spaces *s, ref_t r)
-{
-	static const uint8_t needs[ACCESS_KINDS] = { [ACCESS_LOAD] = PT_READ, [ACCESS_STORE] = PT_WRITE, [ACCESS_FETCH] = PT_EXEC };
-	vaddr_t va = ref_va(r);
-	enum access_kind kind = ref_kind(r);
-	uint64_t kept = r.word & s->keep;
-	if (!s->active || !ptfmt_canonical(&s->format, va))
+	if (s->format.levels < 2 || i >= s->pages.n_regions[1])
 		return false;
-	uint32_t id = tlb_pages_find(&s->pages, s->active->number, va.v >> s->format.page_shift);
-	if (!id || !(s->state[id] & PAGE_MAPPED))
-		return false;
-	if (!(s->state[id] & needs[kind])) {
-		log_page_about(s, TLB_LOG_HOLE, id); /* an entry that does not grant an access is given up */
-		return false;
-	}
-	uint32_t first_store = kind == ACCESS_STORE && !(s->state[id] & PAGE_DIRTY) ? TLB_LOG_FIRST_STORE : 0;
-	s->state[id] |= PAGE_TOUCHED | (kind == ACCESS_STORE ? PAGE_DIRTY : 0);
-	if (first_store || s->last_page != id)
-		s->batch->page[s->batch->n_pages++] = id | first_store;
-	s->last_page = id;
-	if (s->last_ref[kind] != kept)
-		note_ref(s, kept);
-	*quick_at(s, kept) = (struct quick){ kept, id };
+	*ret_row = s->large[i].row;
+	*ret_touched = s->large[i].touched;
 	return true;
-}
-
-static void count_kinds(struct tlb_spaces *s, const ref_t *refs, uint64_t n)
-{
-	uint64_t stores = 0, fetches = 0;
-	for (uint64_t i = 0; i < n; i++) {
-		stores += refs[i].word & 1;
-		fetches += refs[i].word >> 1 & 1;
-	}
-	s->done[ACCESS_LOAD] += n - stores - fetches;
-	s->done[ACCESS_STORE] += stores;
-	s->done[ACCESS_FETCH] += fetches;
-}
-
-struct machine_stop tlb_spaces_run(struct tlb_spaces *s, const ref_t *refs, uint64_t n)
-{
-	uint64_t i = 0;
-	struct machine_stop stop = { .why = MACHINE_DONE };
-	while (i < n) {
-		uint64_t part = n - i < CHUNK ? n - i : CHUNK;
-		batch_room(s);
-		uint64_t quick = run_quick(s, refs + i, part);
-		i += quick;
-		if (quick == part)
-			continue;
-		if (run_one(s, refs[i])) {
-			i++;
-			continue;
-		}
-		log_ref(s, TLB_MARK_FAULT, refs[i].word);
-		stop = (struct machine_stop){ .why = MACHINE_FAULTED, .va = ref_va(refs[i]), .kind = ref_kind(refs[i]),
-					      .fault = MACHINE_FAULT_NOT_PRESENT };
-		break;
-	}
-	stop.done = i;
-	count_kinds(s, refs, i);
-	return stop;
-}
-
-void tlb_spaces_refused(struct tlb_spaces *s, const struct machine_stop *stop)
-{
-	uint32_t id;
-	if (!s->active || !ptfmt_canonical(&s->format, stop->va))
-		return;
-	enum pw_err err = tlb_pages_get(&s->pages, s->active->number, stop->va.v >> s->format.page_shift, &id);
-	if (err != PW_OK)
-		spaces_fail(s, err);
-	else
-		log_page_about(s, TLB_LOG_TOUCH, id);
-}
-
-void tlb_spaces_whole(struct tlb_spaces *s, struct pmap *p, vpn_t page)
-{
-	union tlb_enter e = { .word = 0 };
-	s->config.describe(s->config.ctx, p->owner, page, &e);
-	log_ref(s, TLB_MARK_WHOLE, space_of(p)->number, page.v, e.word);
-}
-
-void tlb_spaces_reset(struct tlb_spaces *s)
-{
-	memset(s->done, 0, sizeof s->done);
-	memset(s->logged, 0, sizeof s->logged);
-	log_page(s, TLB_LOG_RESET);
-	log_ref_words(s, (const uint64_t[]){ tlb_mark(TLB_MARK_RESET) }, 1);
-}
-
-void tlb_spaces_counts(const struct tlb_spaces *s, uint64_t done[ACCESS_KINDS], uint64_t logged[ACCESS_KINDS])
-{
-	memcpy(done, s->done, sizeof s->done);
-	memcpy(logged, s->logged, sizeof s->logged);
 }

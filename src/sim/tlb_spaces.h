@@ -37,8 +37,6 @@ const struct tlb_pages *tlb_spaces_pages(const struct tlb_spaces *s);
 struct machine_stop tlb_spaces_run(struct tlb_spaces *s, const ref_t *refs, uint64_t n);
 /* The reference that faulted was refused: of its walk, what it leaves in the walk caches remains. */
 void tlb_spaces_refused(struct tlb_spaces *s, const struct machine_stop *stop);
-/* A mapping of the space now covers all of the large page around this page, of which nothing was whole before. */
-void tlb_spaces_whole(struct tlb_spaces *s, struct pmap *p, vpn_t page);
 /* The counts of all models begin anew. */
 void tlb_spaces_reset(struct tlb_spaces *s);
 /* Hands on what the batch holds. */
@@ -48,5 +46,8 @@ void tlb_spaces_drain(struct tlb_spaces *s);
 void tlb_spaces_counts(const struct tlb_spaces *s, uint64_t done[ACCESS_KINDS], uint64_t logged[ACCESS_KINDS]);
 /* PW_OK, or what made the log useless: PW_NOMEM, PW_LIMIT. */
 enum pw_err tlb_spaces_error(const struct tlb_spaces *s);
-/* Was the page ever referenced? */
-bool tlb_spaces_touched(const struct tlb_spaces *s, uint32_t page);
+/* Base pages of a row that were ever referenced. */
+uint64_t tlb_spaces_touched(const struct tlb_spaces *s, unsigned row);
+/* Goes through the large pages that were ever whole, i from 1: row is that of the last page entered there, touched how many of its base
+ * pages were ever referenced, row 0: never whole.  => false past the end */
+bool tlb_spaces_large(const struct tlb_spaces *s, uint32_t i, unsigned *ret_row, uint32_t *ret_touched);

@@ -38,7 +38,8 @@
 #include <emmintrin.h>
 #endif
 
-enum { WINDOW = 16, LINE = 16, SETS_MAX = 64, LOW_BITS = 15 };
+enum { WINDOW = 32, LINE = 16, SETS_MAX = 64, LOW_BITS = 15 };
+enum { NEAR = 3, NEAR_PATTERNS = 16 + 16 * 16 + 16 * 16 * 16 }; /* hits at most this deep are counted by pattern */
 
 /* What is kept for one number of sets above one. */
 struct sets {
@@ -64,6 +65,10 @@ struct tlb_stack {
 	uint64_t shared[LOW_BITS + 1][2]; /* [common low bits]: a byte for each power of two up to there */
 	struct sets set[SETS_MAX];   /* powers of two in order, then the others */
 	unsigned n_sets, n_powers;
+	bool near_usable;            /* all numbers of sets are powers of two */
+	uint64_t near[NEAR_PATTERNS];/* hits by the common low bits with each page above; not yet in depth and distance */
+	struct tlb_shape_set *near_miss;
+	bool near_any[NEAR_PATTERNS];
 	struct tlb_order order;
 	uint64_t *depth;             /* [0 .. order.depth]: references at that distance with one set */
 	struct tlb_shape_set *depth_miss;
@@ -97,6 +102,8 @@ static inline unsigned line_match(const uint32_t *a, uint32_t page)
 /* The first index at which the page stands, or length. */
 static inline uint32_t list_find(const uint32_t *list, uint32_t length, uint32_t page)
 {
+	if (length == LINE)
+		return (uint32_t)__builtin_ctz(line_match(list, page) | 1u << LINE);
 	for (uint32_t i = 0; i < length; i += LINE) {
 		unsigned match = line_match(list + i, page);
 		if (match)
@@ -105,18 +112,49 @@ static inline uint32_t list_find(const uint32_t *list, uint32_t length, uint32_t
 	return length;
 }
 
+typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Whole lines move in vectors: what is after the place comes one nearer. */
+static inline void line_delete(uint32_t *line, uint32_t at)
+{
+	static const uint32_t ones[2 * LINE] = { [0 ... LINE - 1] = ~0u };
+	const uint32_t *stay = ones + LINE - at; /* ones for indices below at */
+	for (unsigned i = 0; i < LINE - 4; i += 4) {
+		four keep = *(const four *)(stay + i);
+		*(four *)(line + i) = (*(const four *)(line + i) & keep) | (*(const four *)(line + i + 1) & ~keep);
+	}
+	four last = *(const four *)(line + 12), keep = *(const four *)(stay + 12);
+	four nearer = { last[1], last[2], last[3], 0 };
+	*(four *)(line + 12) = (last & keep) | (nearer & ~keep);
+}
+
+static inline void line_push(uint32_t *line, uint32_t page)
+{
+	four a = *(const four *)line, b = *(const four *)(line + 4), c = *(const four *)(line + 8), d = *(const four *)(line + 11);
+	*(four *)(line + 1) = a;
+	*(four *)(line + 5) = b;
+	*(four *)(line + 9) = c;
+	*(four *)(line + 12) = d;
+	line[0] = page;
+}
+
 static inline void list_delete(uint32_t *list, uint32_t length, uint32_t at)
 {
+	if (length == LINE) {
+		line_delete(list, at);
+		return;
+	}
 	memmove(list + at, list + at + 1, (length - at - 1) * sizeof *list);
 	list[length - 1] = 0;
 }
 
 static inline void list_push(uint32_t *list, uint32_t length, uint32_t page)
 {
-	if (length == LINE)
-		memmove(list + 1, list, (LINE - 1) * sizeof *list);
-	else
-		memmove(list + 1, list, (length - 1) * sizeof *list);
+	if (length == LINE) {
+		line_push(list, page);
+		return;
+	}
+	memmove(list + 1, list, (length - 1) * sizeof *list);
 	list[0] = page;
 }
 
@@ -204,6 +242,41 @@ static inline void window_raise(struct tlb_stack *s, uint32_t k, uint32_t page, 
 	}
 }
 
+static inline unsigned low_common(uint16_t a, uint16_t b) { return (unsigned)__builtin_ctz((unsigned)(a ^ b) | 1u << LOW_BITS); }
+
+/* A hit close to the top: which sets it shares with the pages above says all, so that is counted.  => 1 <= k <= NEAR */
+static inline unsigned near_pattern(const struct tlb_stack *s, uint32_t k)
+{
+	static const unsigned first[NEAR + 1] = { 0, 0, 16, 16 + 16 * 16 };
+	uint16_t low = s->low[k];
+	unsigned pattern = low_common(s->low[0], low) << 8 | low_common(s->low[1], low) << 4 | low_common(s->low[2], low);
+	return first[k] + (pattern >> 4 * (NEAR - k));
+}
+
+/* As window_raise, without a loop: how deep hits are cannot be predicted. */
+static inline void near_raise(struct tlb_stack *s, uint32_t k)
+{
+	uint32_t page = s->window[k], w0 = s->window[0], w1 = s->window[1], w2 = s->window[2], w3 = s->window[3];
+	uint16_t low = s->low[k], l0 = s->low[0], l1 = s->low[1], l2 = s->low[2], l3 = s->low[3];
+	s->window[0] = page;
+	s->window[1] = w0;
+	s->window[2] = k >= 2 ? w1 : w2;
+	s->window[3] = k >= 3 ? w2 : w3;
+	s->low[0] = low;
+	s->low[1] = l0;
+	s->low[2] = k >= 2 ? l1 : l2;
+	s->low[3] = k >= 3 ? l2 : l3;
+}
+
+/* Where a page stands among those near the top, from 1 on; 0: nowhere.  One by one: they were written a moment ago, and a vector of
+ * them would wait for the writes. */
+static inline uint32_t near_find(const struct tlb_stack *s, uint32_t page)
+{
+	unsigned match = (unsigned)(s->window[1] == page) << 1 | (unsigned)(s->window[2] == page) << 2 |
+			 (unsigned)(s->window[3] == page) << 3;
+	return match ? (uint32_t)__builtin_ctz(match) : 0;
+}
+
 static inline void window_hit(struct tlb_stack *s, uint32_t k, struct tlb_shape_set *miss)
 {
 	struct neighbours c = neighbours_of(s, k, s->low[k]);
@@ -276,23 +349,92 @@ static inline void window_miss(struct tlb_stack *s, uint32_t page, struct tlb_sh
 	window_raise(s, at, page, low);
 }
 
-static inline void reference(struct tlb_stack *s, uint32_t base, uint32_t page, bool first_store)
+static void walk(struct tlb_stack *s, uint32_t base, const struct tlb_shape_set *miss, bool first_store)
 {
-	struct tlb_shape_set miss = { { 0 } };
-	unsigned match = line_match(s->window, page) & ((1u << s->n) - 1);
-	if (!match)
-		window_miss(s, page, &miss);
-	else if (match > 1)
-		window_hit(s, (uint32_t)__builtin_ctz(match), &miss);
-	if (!s->walks)
-		return;
 	uint64_t any = 0;
 	for (unsigned i = 0; i < s->shape_words; i++)
-		any |= miss.bits[i];
+		any |= miss->bits[i];
 	if (first_store)
-		tlb_walks_touch(s->walks, &miss, base);
+		tlb_walks_touch(s->walks, miss, base);
 	if (any)
-		tlb_walks_walk(s->walks, &miss, base);
+		tlb_walks_walk(s->walks, miss, base);
+}
+
+static inline void reference(struct tlb_stack *s, uint32_t base, uint32_t page, bool first_store)
+{
+	uint32_t near = s->n > NEAR && s->near_usable && !first_store ? near_find(s, page) : 0;
+	if (near) {
+		unsigned pattern = near_pattern(s, near);
+		s->near[pattern]++;
+		near_raise(s, near);
+		if (s->near_any[pattern] && s->walks)
+			tlb_walks_walk(s->walks, &s->near_miss[pattern], base);
+		return;
+	}
+	struct tlb_shape_set miss = { { 0 } };
+	uint64_t match = (line_match(s->window, page) | (uint64_t)line_match(s->window + LINE, page) << LINE) & ((1ull << s->n) - 1);
+	uint32_t k = match ? (uint32_t)__builtin_ctzll(match) : WINDOW;
+	if (!match)
+		window_miss(s, page, &miss);
+	else if (k > 0)
+		window_hit(s, k, &miss);
+	if (s->walks)
+		walk(s, base, &miss, first_store);
+}
+
+/* What the pages above have in common with the one asked for, out of the number of a pattern.  => how deep it lies */
+static uint32_t pattern_common(unsigned pattern, unsigned common[NEAR])
+{
+	uint32_t k = pattern < 16 ? 1 : pattern < 16 + 16 * 16 ? 2 : 3;
+	pattern -= k == 1 ? 0 : k == 2 ? 16 : 16 + 16 * 16;
+	for (uint32_t i = 0; i < k; i++)
+		common[i] = pattern >> 4 * i & 15;
+	return k;
+}
+
+/* Puts n hits of a pattern where hits are counted; miss (may be NULL) gathers who misses. */
+static void pattern_count(struct tlb_stack *s, unsigned pattern, uint64_t n, struct tlb_shape_set *miss)
+{
+	unsigned common[NEAR];
+	uint32_t k = pattern_common(pattern, common);
+	struct tlb_shape_set none = { { 0 } };
+	miss = miss ? miss : &none;
+	s->depth[k] += n;
+	for (unsigned w = 0; w < s->shape_words; w++)
+		miss->bits[w] |= s->depth_miss[k].bits[w];
+	for (unsigned i = 0; i < s->n_powers; i++) {
+		struct sets *set = &s->set[i];
+		uint32_t distance = 0;
+		for (uint32_t j = 0; j < k; j++)
+			distance += common[j] >= set->bits;
+		distance = distance < set->ways ? distance : set->ways;
+		if (distance == 0)
+			break;
+		set->distance[distance] += n;
+		for (unsigned w = 0; w < s->shape_words; w++)
+			miss->bits[w] |= set->miss[distance].bits[w];
+	}
+}
+
+static void near_settle(struct tlb_stack *s)
+{
+	for (unsigned i = 0; i < NEAR_PATTERNS; i++)
+		if (s->near[i]) {
+			pattern_count(s, i, s->near[i], NULL);
+			s->near[i] = 0;
+		}
+}
+
+static enum pw_err near_fill(struct tlb_stack *s)
+{
+	s->near_usable = s->n_powers == s->n_sets;
+	s->near_miss = mem_zalloc(NEAR_PATTERNS, sizeof *s->near_miss);
+	for (unsigned i = 0; s->near_miss && i < NEAR_PATTERNS; i++) {
+		pattern_count(s, i, 0, &s->near_miss[i]);
+		for (unsigned w = 0; w < s->shape_words; w++)
+			s->near_any[i] |= s->near_miss[i].bits[w] != 0;
+	}
+	return s->near_miss ? PW_OK : PW_NOMEM;
 }
 
 /* ---- what takes translations away ---- */
@@ -324,6 +466,7 @@ static void flush_all(struct tlb_stack *s)
 
 static void reset(struct tlb_stack *s)
 {
+	near_settle(s);
 	s->counts.cold = s->counts.flushed = 0;
 	memset(s->depth, 0, (s->order.depth + 1) * sizeof *s->depth);
 	for (unsigned i = 0; i < s->n_sets; i++)
@@ -373,6 +516,7 @@ void tlb_stack_eat(struct tlb_stack *s, const struct tlb_batch *batch)
 			reference(s, base, page, word & TLB_LOG_FIRST_STORE);
 		at++;
 	}
+	near_settle(s);
 }
 
 /* ---- making and unmaking ---- */
@@ -461,6 +605,7 @@ static enum pw_err stack_fill(struct tlb_stack *s, const struct tlb_stack_config
 		err = PW_NOMEM;
 	for (unsigned i = 0; i < c->n_shapes && err == PW_OK; i++)
 		shape_place(s, i);
+	err = err == PW_OK ? near_fill(s) : err;
 	return err == PW_OK ? tlb_walks_create(c->pages, c->cpu, c->leaf, c->n_shapes, &s->walks) : err;
 }
 
@@ -503,6 +648,7 @@ void tlb_stack_destroy(struct tlb_stack *s)
 	tlb_walks_destroy(s->walks);
 	mem_free(s->depth);
 	mem_free(s->depth_miss);
+	mem_free(s->near_miss);
 	mem_unreserve(s->state, (size_t)TLB_PAGES_MAX * sizeof *s->state);
 	mem_free(s);
 }

@@ -14,6 +14,8 @@
 #include "tlb_sweep.h"
 #include "../base/mem.h"
 #include "run_impl.h"
+#include "tlb_ledger.h"
+#include "tlb_machine.h"
 #include "tlb_spaces.h"
 #include "tlb_team.h"
 #include <stdio.h>
@@ -29,6 +31,11 @@ struct tlb_sweep {
 	struct tlb_spaces *spaces;  /* belongs to the run, as its pmap */
 	struct tlb_team *team;
 	struct tlb_stack *stack[TLB_SIZES];
+	const struct cpu_model *cpu[TLB_CPUS];
+	struct tlb_machine *machine[TLB_CPUS]; /* with base pages */
+	unsigned n_cpus, chosen;    /* chosen: whose TLBs the ledger is about */
+	struct tlb_machine *large;  /* the chosen CPU with large pages; NULL: the format has none */
+	struct tlb_ledger_rows *rows;
 	uint64_t counted_from;      /* position at which counting began */
 	bool warm;
 };
@@ -41,11 +48,13 @@ static struct tlb_batch *sweep_hand_on(void *ctx, struct tlb_batch *full)
 
 static void sweep_describe(void *ctx, void *owner, vpn_t page, union tlb_enter *ret)
 {
-	(void)ctx, (void)owner, (void)page;
-	ret->row = 0;
+	struct tlb_sweep *s = ctx;
+	if (s->rows && owner)
+		tlb_ledger_describe(s->rows, owner, page, ret);
 }
 
 static void stack_eat(void *self, const struct tlb_batch *batch) { tlb_stack_eat(self, batch); }
+static void machine_eat(void *self, const struct tlb_batch *batch) { tlb_machine_eat(self, batch); }
 
 /* The level of the tables at which a page of this size is found: larger pages that are none of the format's are runs of entries. */
 static unsigned leaf_level(const struct ptfmt *f, unsigned shift)
@@ -65,6 +74,30 @@ static unsigned sweep_threads(const struct tlb_options *o)
 
 static unsigned shift_of(uint64_t bytes) { return (unsigned)__builtin_ctzll(bytes); }
 
+/* Every preset, and the CPU that was given when its TLBs are no preset's. */
+static void sweep_choose_cpus(struct tlb_sweep *s)
+{
+	const struct run_options *o = &s->opt.run;
+	for (const struct cpu_model *c; !s->opt.tables_only && s->n_cpus < TLB_CPUS - 1 && (c = cpu_at(s->n_cpus)); s->n_cpus++) {
+		s->cpu[s->n_cpus] = c;
+		if (strcmp(c->name, o->cpu_name) == 0)
+			s->chosen = s->n_cpus;
+	}
+	if (!s->opt.tables_only && o->tlb_spec) {
+		s->chosen = s->n_cpus;
+		s->cpu[s->n_cpus++] = &s->opt.run.cpu;
+	}
+}
+
+/* Is there a TLB of the first level for both data and instructions?  First: nothing of its kinds comes before it. */
+static bool cpu_is_unified(const struct cpu_model *c)
+{
+	for (unsigned i = 0; i < c->n_tlbs; i++)
+		if (c->tlb[i].kinds & TLB_DATA && c->tlb[i].kinds & TLB_FETCHES && c->tlb[i].level == 1)
+			return true;
+	return false;
+}
+
 static enum pw_err sweep_build_spaces(struct tlb_sweep *s)
 {
 	const struct run_options *o = &s->opt.run;
@@ -72,6 +105,8 @@ static enum pw_err sweep_build_spaces(struct tlb_sweep *s)
 		.format = &s->run->opt.format, .n_frames = FRAMES, .asid_bits = o->cpu.asid_bits, .n_sizes = s->opt.n_sizes,
 		.hand_on = sweep_hand_on, .describe = sweep_describe, .ctx = s,
 	};
+	for (unsigned i = 0; i < s->n_cpus; i++)
+		c.unified |= cpu_is_unified(s->cpu[i]);
 	for (unsigned i = 0; i < s->opt.n_sizes; i++)
 		c.size_shift[i] = (uint8_t)shift_of(s->opt.page_bytes[i]);
 	enum pw_err err = tlb_spaces_create(&c, &s->spaces);
@@ -94,6 +129,18 @@ static enum pw_err sweep_build_models(struct tlb_sweep *s)
 	return PW_OK;
 }
 
+static enum pw_err sweep_build_machines(struct tlb_sweep *s, struct pw_why *why)
+{
+	const struct ptfmt *f = &s->run->opt.format;
+	uint64_t large_pages = tlb_machine_has_large(f) ? ptfmt_level_pages(f, 1) : 0, seed = s->opt.run.seed;
+	enum pw_err err = PW_OK;
+	for (unsigned i = 0; i < s->n_cpus && err == PW_OK; i++)
+		err = tlb_machine_create(f, s->cpu[i], false, seed, &s->machine[i], why);
+	if (err == PW_OK && s->n_cpus && large_pages)
+		err = tlb_machine_create(f, s->cpu[s->chosen], true, seed, &s->large, why);
+	return err == PW_OK && s->large ? tlb_ledger_create(f->page_shift, large_pages, &s->rows) : err;
+}
+
 static enum pw_err sweep_build_kernel(struct tlb_sweep *s, struct pw_why *why)
 {
 	const struct run_options *o = &s->run->opt;
@@ -109,14 +156,22 @@ static enum pw_err sweep_build_kernel(struct tlb_sweep *s, struct pw_why *why)
  * the first batch is full. */
 static enum pw_err sweep_build(struct tlb_sweep *s, struct pw_why *why)
 {
-	struct tlb_worker worker[TLB_SIZES];
+	struct tlb_worker worker[TLB_SIZES + TLB_CPUS + 1];
+	unsigned n = 0;
+	sweep_choose_cpus(s);
 	enum pw_err err = sweep_build_spaces(s);
 	if (err == PW_OK)
 		err = sweep_build_models(s);
-	for (unsigned i = 0; i < s->opt.n_sizes; i++)
-		worker[i] = (struct tlb_worker){ stack_eat, s->stack[i] };
 	if (err == PW_OK)
-		err = tlb_team_create(worker, s->opt.n_sizes, sweep_threads(&s->opt), &s->team);
+		err = sweep_build_machines(s, why);
+	for (unsigned i = 0; i < s->opt.n_sizes; i++)
+		worker[n++] = (struct tlb_worker){ stack_eat, s->stack[i] };
+	for (unsigned i = 0; i < s->n_cpus; i++)
+		worker[n++] = (struct tlb_worker){ machine_eat, s->machine[i] };
+	if (s->large)
+		worker[n++] = (struct tlb_worker){ machine_eat, s->large };
+	if (err == PW_OK)
+		err = tlb_team_create(worker, n, sweep_threads(&s->opt), &s->team);
 	if (err == PW_OK)
 		tlb_spaces_fill(s->spaces, tlb_team_batch(s->team));
 	if (err != PW_OK)
@@ -159,7 +214,11 @@ void tlb_sweep_destroy(struct tlb_sweep *s)
 	tlb_team_destroy(s->team);
 	for (unsigned i = 0; i < s->opt.n_sizes; i++)
 		tlb_stack_destroy(s->stack[i]);
+	for (unsigned i = 0; i < s->n_cpus; i++)
+		tlb_machine_destroy(s->machine[i]);
+	tlb_machine_destroy(s->large);
 	run_destroy(s->run);
+	tlb_ledger_destroy(s->rows);
 	mem_free(s);
 }
 
@@ -344,6 +403,66 @@ static enum pw_err result_size(const struct tlb_sweep *s, unsigned i, struct tlb
 	return size_lines(size, stack);
 }
 
+/* References that the log leaves out hit the first TLB they come to. */
+static bool tlb_is_first(const struct cpu_model *c, const char *name, unsigned kind)
+{
+	unsigned lowest = UINT8_MAX;
+	for (unsigned i = 0; i < c->n_tlbs; i++)
+		if (c->tlb[i].kinds >> kind & 1 && c->tlb[i].level < lowest)
+			lowest = c->tlb[i].level;
+	for (unsigned i = 0; i < c->n_tlbs; i++)
+		if (c->tlb[i].kinds >> kind & 1 && c->tlb[i].level == lowest && strcmp(c->tlb[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static unsigned tlb_level(const struct cpu_model *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_tlbs; i++)
+		if (strcmp(c->tlb[i].name, name) == 0)
+			return c->tlb[i].level;
+	return 1;
+}
+
+static void result_cpu(const struct tlb_sweep *s, const struct cpu_model *c, const char *name, const struct tlb_machine *m,
+                       struct tlb_cpu *ret)
+{
+	const struct cost_model *cost = &s->opt.run.cost;
+	struct tlb_machine_counts n;
+	uint64_t done[ACCESS_KINDS], logged[ACCESS_KINDS];
+	tlb_machine_counts(m, &n);
+	tlb_spaces_counts(s->spaces, done, logged);
+	*ret = (struct tlb_cpu){ .n_tlbs = n.n_tlbs, .walks = n.mach.walks, .reads = n.mach.walk_references };
+	snprintf(ret->name, sizeof ret->name, "%s", name);
+	memcpy(ret->by_level, n.mach.walk_level, sizeof ret->by_level);
+	for (unsigned i = 0; i < n.n_tlbs; i++) {
+		struct result_tlb *t = &ret->tlb[i];
+		*t = (struct result_tlb){ .accesses = n.tlb[i].accesses, .misses = n.tlb[i].misses };
+		snprintf(t->name, sizeof t->name, "%s", n.tlb[i].name);
+		for (unsigned kind = 0; kind < ACCESS_KINDS; kind++)
+			t->accesses += tlb_is_first(c, t->name, kind) ? done[kind] - logged[kind] : 0;
+		t->hits = t->accesses - t->misses;
+		ret->lower_hits += tlb_level(c, t->name) > 1 ? t->hits : 0;
+	}
+	ret->cycles = ret->lower_hits * cost->tlb2_hit + ret->reads * cost->walk_reference + n.mach.dirty_updates * cost->dirty_update;
+}
+
+/* A machine that could not go on is a row without figures, which is worse than an error. */
+static enum pw_err result_cpus(struct tlb_sweep *s, struct tlb_result *r)
+{
+	enum pw_err err = s->large ? tlb_machine_error(s->large) : PW_OK;
+	for (unsigned i = 0; i < s->n_cpus && err == PW_OK; i++) {
+		err = tlb_machine_error(s->machine[i]);
+		bool given = s->cpu[i] == &s->opt.run.cpu;
+		result_cpu(s, s->cpu[i], given ? "--tlb" : s->cpu[i]->name, s->machine[i], &r->cpu[r->n_cpus++]);
+	}
+	if (err != PW_OK || !s->large)
+		return err;
+	r->ledger.cpu = s->chosen;
+	result_cpu(s, s->cpu[s->chosen], r->cpu[s->chosen].name, s->large, &r->ledger.large);
+	return tlb_ledger_result(s->rows, s->spaces, s->machine[s->chosen], s->large, &s->opt.run.cost, r);
+}
+
 static enum pw_err result_input(const struct run *r, struct result *ret)
 {
 	struct trace_info info = trace_describe(r->trace);
@@ -407,6 +526,26 @@ static void law_causes(struct result *h, const struct tlb_size *z)
 	             few ? few->shape.entries : 0, few ? few->shape.ways : 0);
 }
 
+static void law_machine(struct result *h, const char *name, const struct tlb_machine *m, const struct tlb_cpu *c)
+{
+	struct tlb_machine_counts n;
+	uint64_t by_level = 0;
+	tlb_machine_counts(m, &n);
+	for (unsigned i = 0; i < PTFMT_LEVELS; i++)
+		by_level += c->by_level[i];
+	result_check(h, n.strange == 0, "%s: %llu references faulted where the kernel saw no fault, or the other way", name,
+	             (unsigned long long)n.strange);
+	result_check(h, by_level == c->reads && c->reads >= c->walks, "%s: %llu walks read %llu table entries, by level %llu", name,
+	             (unsigned long long)c->walks, (unsigned long long)c->reads, (unsigned long long)by_level);
+}
+
+static void law_ledger(struct result *h, const struct tlb_ledger *g, const struct tlb_cpu *base)
+{
+	result_check(h, g->total.walks == base->walks && g->total.large_walks == g->large.walks,
+	             "the ledger has %llu and %llu walks, the machines %llu and %llu", (unsigned long long)g->total.walks,
+	             (unsigned long long)g->total.large_walks, (unsigned long long)base->walks, (unsigned long long)g->large.walks);
+}
+
 /* The laws that the figures must keep. */
 static void result_laws(const struct tlb_sweep *s, struct tlb_result *r)
 {
@@ -420,6 +559,12 @@ static void result_laws(const struct tlb_sweep *s, struct tlb_result *r)
 		law_inclusion(h, &r->size[i]);
 		law_causes(h, &r->size[i]);
 	}
+	for (unsigned i = 0; i < s->n_cpus; i++)
+		law_machine(h, r->cpu[i].name, s->machine[i], &r->cpu[i]);
+	if (r->ledger.present)
+		law_machine(h, "large pages", s->large, &r->ledger.large);
+	if (r->ledger.present)
+		law_ledger(h, &r->ledger, &r->cpu[r->ledger.cpu]);
 }
 
 enum pw_err tlb_sweep_result(struct tlb_sweep *s, struct tlb_result *ret, struct pw_why *why)
@@ -430,11 +575,14 @@ enum pw_err tlb_sweep_result(struct tlb_sweep *s, struct tlb_result *ret, struct
 	enum pw_err err = result_input(s->run, &ret->head);
 	for (unsigned i = 0; i < s->opt.n_sizes && err == PW_OK; i++)
 		err = result_size(s, i, ret);
+	result_head(s, &ret->head);
+	if (err == PW_OK)
+		err = result_cpus(s, ret);
 	if (err != PW_OK) {
 		tlb_result_fini(ret);
-		return pw_fail(why, err, "out of memory for the result");
+		return pw_fail(why, err, "%s", err == PW_NOFRAMES ? "pages are too scattered for the page tables of the modelled CPUs; "
+		                                                    "--tables-only leaves those out" : "out of memory for the result");
 	}
-	result_head(s, &ret->head);
 	result_laws(s, ret);
 	return PW_OK;
 }

@@ -17,6 +17,7 @@ struct tlb_options {
 	struct tlb_shape shape[TLB_SHAPES];
 	unsigned n_shapes;
 	unsigned threads;              /* 0: one for each CPU */
+	bool tables_only;              /* no real CPUs and no ledger */
 };
 
 struct tlb_sweep;
