@@ -2,6 +2,7 @@
  * another, what happens to files that are cut off, damaged or called by the wrong name. */
 #include "../src/trace/pwt.h"
 #include "trace_help.h"
+#include <zstd.h>
 
 struct bytes {
 	uint8_t *p;
@@ -144,6 +145,10 @@ static const char drview_text[] =
 #define DRVIEW_GOLDEN "1.3256418 F 7fc205a61943\n1.3256418 S 7fff9a9e3528\n1.3256418 F 7fc205a61ff8\n1.3256418 F 7fc205a62000\n" \
 	"2.3256419 L 1000\n1.2765543 L 7fdf64e2adc8\n"
 
+static const char pin_text[] =
+	"0x7f6a3d2a3093: W 0x7ffd4c1b5a38\n0x7f6a3d2a30a1: R 0x7f6a3d2c5e70\n0x40: R      0x1000  8  0x12\r\n#eof\n";
+#define PIN_GOLDEN "1.1 S 7ffd4c1b5a38\n1.1 L 7f6a3d2c5e70\n1.1 L 1000\n"
+
 struct sample {
 	const char *format, *golden;
 	struct bytes (*make)(void);
@@ -156,6 +161,7 @@ static const struct sample samples[] = {
 	{ "drmemtrace", DRMEMTRACE_TEXT, drmemtrace, NULL, 12, 17, 0 }, { "oracle", ORACLE_TEXT, oracle, NULL, 24, 6, 12 },
 	{ "vscsi", VSCSI_TEXT, vscsi1, NULL, 32, 4, 9 }, { "vscsi", VSCSI_TEXT, vscsi2, NULL, 40, 4, 9 },
 	{ "csv", CSV_GOLDEN, NULL, csv_text, 0, 3, 0 }, { "drview", DRVIEW_GOLDEN, NULL, drview_text, 0, 6, 0 },
+	{ "pin", PIN_GOLDEN, NULL, pin_text, 0, 3, 0 },
 };
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
@@ -510,7 +516,7 @@ static void table_lines_that_make_no_sense(void **state)
 static void any_file_as_any_format(void **state)
 {
 	(void)state;
-	static const char *const formats[] = { "pwt", "champsim", "champsim96", "drmemtrace", "oracle", "vscsi", "csv", "lackey", "drview",
+	static const char *const formats[] = { "pwt", "champsim", "champsim96", "drmemtrace", "oracle", "vscsi", "csv", "lackey", "drview", "pin",
 		"perf", "course", "din", "pages" };
 	static const char *const files[] = { "test/data/small.lackey", "test/data/small.din", "test/data/small.course",
 		"test/data/small.pages", "test/data/small.perf", "test/data/version1.pwt" };
@@ -541,6 +547,26 @@ static void any_file_as_any_format(void **state)
 		}
 		free(path), free(b.p);
 	}
+}
+
+/* zstd --long: a window that the library refuses unless it is told not to. */
+static void long_windows_are_unpacked(void **state)
+{
+	(void)state;
+	char packed[1000];
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, 1);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 28);
+	ZSTD_inBuffer in = { .src = pin_text, .size = 10 };
+	ZSTD_outBuffer out = { .dst = packed, .size = sizeof packed };
+	/* In two pieces, so that it does not know how little there is. */
+	assert_false(ZSTD_isError(ZSTD_compressStream2(c, &out, &in, ZSTD_e_flush)));
+	in.size = strlen(pin_text);
+	assert_int_equal(ZSTD_compressStream2(c, &out, &in, ZSTD_e_end), 0);
+	ZSTD_freeCCtx(c);
+	char *path = temp_file(packed, out.pos);
+	check_text(path, "pin", PIN_GOLDEN);
+	free(path);
 }
 
 static void failures_are_reported(void **state)
@@ -575,6 +601,7 @@ int main(void)
 		cmocka_unit_test(damaged_records_are_counted), cmocka_unit_test(long_requests_reach_every_page),
 		cmocka_unit_test(tables_of_all_sorts), cmocka_unit_test(wrong_specifications_are_explained),
 		cmocka_unit_test(table_lines_that_make_no_sense), cmocka_unit_test(any_file_as_any_format),
+		cmocka_unit_test(long_windows_are_unpacked),
 		cmocka_unit_test(failures_are_reported),
 	};
 	return cmocka_run_group_tests(tests, temp_begin, temp_end);

@@ -9,7 +9,7 @@
 /* In the order in which they are tried: a format whose lines could pass for another's comes first. */
 #define TRACE_READER_LIST(X) \
 	X(pwt) X(drmemtrace) X(oracle) X(vscsi) X(champsim) X(champsim96) X(csv) \
-	X(lackey) X(drview) X(perf) X(course) X(din) X(pages)
+	X(lackey) X(drview) X(pin) X(perf) X(course) X(din) X(pages)
 
 /* What one line of text is to a format. */
 enum line_is {

@@ -16,6 +16,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+enum { WINDOW_LOG_MAX = sizeof(size_t) == 8 ? 31 : 30 };
+
 struct unpack_kind {
 	const char *name;
 	bool (*begins)(const uint8_t *first, size_t n);
@@ -167,6 +169,9 @@ static bool zstd_begins(const uint8_t *b, size_t n)
 static enum pw_err zstd_start(struct unpack *u)
 {
 	u->state = inject(INJECT_ALLOC) ? NULL : ZSTD_createDCtx();
+	/* Large traces are packed with zstd --long=31; what the library takes by default is less. */
+	if (u->state)
+		ZSTD_DCtx_setParameter(u->state, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	return u->state ? PW_OK : PW_NOMEM;
 }
 
