@@ -516,8 +516,8 @@ static void table_lines_that_make_no_sense(void **state)
 static void any_file_as_any_format(void **state)
 {
 	(void)state;
-	static const char *const formats[] = { "pwt", "champsim", "champsim96", "drmemtrace", "oracle", "vscsi", "csv", "lackey", "drview", "pin",
-		"perf", "course", "din", "pages" };
+	static const char *const formats[] = { "pwt", "champsim", "champsim96", "drmemtrace", "oracle", "vscsi", "csv", "lackey", "drview",
+		"pin", "perf", "course", "din", "pages" };
 	static const char *const files[] = { "test/data/small.lackey", "test/data/small.din", "test/data/small.course",
 		"test/data/small.pages", "test/data/small.perf", "test/data/version1.pwt" };
 	enum { FORMATS = sizeof formats / sizeof *formats, FILES = sizeof files / sizeof *files };
