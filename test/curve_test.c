@@ -5,6 +5,7 @@
 #include "../src/sim/curve.h"
 #include "../src/sim/recency.h"
 #include "../src/sim/run.h"
+#include "../src/sim/seq.h"
 #include "../src/base/mem.h"
 #include "reference_policies.h"
 #include <setjmp.h>
@@ -101,6 +102,56 @@ static void test_stack(void **state)
 	}
 }
 
+/* The sequence of opt: settling is a pass of bubble sort, whatever the blocks. */
+static void test_seq(void **state)
+{
+	enum { N = 1500 };
+	static uint32_t page[N], time[N];
+	struct seq s;
+	struct rng rng;
+	unsigned n = 0;
+	(void)state;
+	rng_init(&rng, 4);
+	assert_int_equal(seq_init(&s, N), PW_OK);
+	for (unsigned round = 0; round < 4000; round++) {
+		uint32_t x = (uint32_t)rng_below(&rng, N), t = (uint32_t)rng_below(&rng, 1000000), i = 0;
+		if (seq_has(&s, x)) {
+			struct seq_at at = seq_find(&s, x);
+			while (page[i] != x)
+				i++;
+			assert_int_equal(seq_rank(&s, at), i);
+			seq_take(&s, at);
+			n--;
+			memmove(page + i, page + i + 1, (n - i) * sizeof *page);
+			memmove(time + i, time + i + 1, (n - i) * sizeof *time);
+		}
+		memmove(page + 1, page, n * sizeof *page);
+		memmove(time + 1, time, n * sizeof *time);
+		page[0] = x;
+		time[0] = t;
+		n++;
+		seq_put_first(&s, x, t);
+		seq_settle(&s, seq_end(&s));
+		for (i = 0; i + 1 < n; i++)
+			if (time[i] > time[i + 1]) {
+				uint32_t p = page[i], q = time[i];
+				page[i] = page[i + 1];
+				time[i] = time[i + 1];
+				page[i + 1] = p;
+				time[i + 1] = q;
+			}
+		if (round % 100)
+			continue;
+		if (seq_flaw(&s))
+			fail_msg("round %u: %s", round, seq_flaw(&s));
+		i = 0;
+		for (struct seq_at at = seq_begin(&s); !seq_is_end(&s, at); at = seq_after(&s, at))
+			assert_int_equal(seq_page(&s, at), page[i++]);
+		assert_int_equal(i, n);
+	}
+	seq_fini(&s);
+}
+
 static void test_scale(void **state)
 {
 	(void)state;
@@ -177,6 +228,8 @@ static void same_over(struct trace *t, const struct curve_options *o)
 	for (unsigned i = 0; i < r.n_lines; i++)
 		for (unsigned k = 0; k < r.line[i].n_points; k++) {
 			struct curve_point p = r.line[i].point[k], q = run_over(t, o, r.line[i].policy, p.frames);
+			if (strcmp(r.line[i].policy, "opt") == 0)
+				q.written_back = p.written_back; /* depends on which of the never used again leaves first */
 			if (p.faults != q.faults || p.written_back != q.written_back)
 				fail_msg("%s: %s in %llu frames: the curve has %llu faults, %llu written back, a run %llu and %llu",
 				         trace_describe(t).source, r.line[i].policy, (unsigned long long)p.frames,
@@ -255,6 +308,47 @@ static void test_lru_is_the_book(void **state)
 			assert_int_equal(r.line[0].point[k].frames, k + 1);
 			assert_int_equal(r.line[0].point[k].faults, want.faults);
 			assert_int_equal(r.line[0].point[k].written_back, want.write_backs);
+		}
+		curve_result_fini(&r);
+	}
+}
+
+static void test_opt_is_runs(void **state)
+{
+	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
+	static const char *const specs[] = {
+		"random:pages=300,refs=20K,writes=0.3,seed=3", "zipf:pages=2000,s=0.9,refs=30K,writes=0.2,seed=8",
+		"loop:pages=300,refs=10K,writes=0.5", "stack:pages=700,s=1.2,refs=30K,writes=0.3", "phases:pages=4000,refs=30K,writes=0.1",
+	};
+	struct curve_size size[] = { { 1, 0 }, { 2, 0 }, { 3, 0 }, { 8, 0 }, { 50, 0 }, { 127, 0 }, { 300, 0 }, { 999, 0 }, { 0, 70000 } };
+	(void)state;
+	for (unsigned i = 0; i < sizeof specs / sizeof *specs; i++) {
+		struct curve_options o = options_at(size, 9);
+		o.policy = policies;
+		o.n_policies = 2;
+		o.warmup = i == 1 ? 7777 : 0;
+		same_points(specs[i], &o);
+	}
+}
+
+/* Of any two policies on any stream: no size has more faults than a smaller one, and opt never more than lru. */
+static void test_opt_is_best(void **state)
+{
+	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
+	struct curve_options o = options_at(NULL, 0);
+	char spec[100];
+	(void)state;
+	o.all = true;
+	o.policy = policies;
+	o.n_policies = 2;
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		snprintf(spec, sizeof spec, "%s:pages=5000,refs=40K,seed=%u", seed & 1 ? "zipf" : "stack", seed);
+		struct curve_result r = curve_of(spec, &o);
+		assert_int_equal(r.n_lines, 2);
+		for (unsigned k = 0; k < r.line[0].n_points; k++) {
+			assert_true(r.line[1].point[k].faults <= r.line[0].point[k].faults);
+			assert_true(!k || r.line[1].point[k].faults <= r.line[1].point[k - 1].faults);
+			assert_true(r.line[1].point[k].faults >= r.pages);
 		}
 		curve_result_fini(&r);
 	}
@@ -499,10 +593,13 @@ static bool whole_curve(const char *spec, const struct curve_options *o)
 /* The k-th allocation fails, for every k: an error with a reason, and nothing leaks (the sanitizer looks). */
 static void test_no_memory(void **state)
 {
+	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
 	struct curve_options o;
 	(void)state;
 	curve_options_init(&o);
 	o.warmup = 5000;
+	o.policy = policies;
+	o.n_policies = 2;
 	for (o.seed = 1; !whole_curve("zipf:pages=3000,refs=20K,writes=0.5", &o); o.seed++)
 		assert_true(o.seed < 1000);
 	assert_true(o.seed > 10);
@@ -513,6 +610,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
 		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs),
+		cmocka_unit_test(test_opt_is_runs), cmocka_unit_test(test_opt_is_best), cmocka_unit_test(test_seq),
 		cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_no_memory),
 	};

@@ -250,6 +250,9 @@ static void curve_watch_signals(void (*handler)(int))
 
 static double curve_fraction(const struct curve_verb *v)
 {
+	double second = curve_second_pass(v->curve);
+	if (second >= 0)
+		return second;
 	struct trace_info info = trace_describe(v->trace);
 	uint64_t all = info.refs_total;
 	if (v->options.limit && (!all || v->options.limit < all))

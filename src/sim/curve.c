@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define CURVE_TAU (1 << 20)
+enum { CURVE_OPT_STEP = 1 << 16 };
 
 void curve_options_init(struct curve_options *o)
 {
@@ -80,18 +81,25 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 	if (o->page_shift < info.granule_shift)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
 		               "record it with --granule 1", info.source, 1ull << info.granule_shift, 1ull << o->page_shift);
-	for (unsigned i = 0; i < o->n_policies; i++)
-		if (o->policy[i] != &policy_lru)
-			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: only the curve of lru is drawn so far", o->policy[i]->name);
+	bool wants_opt = false, wants_lru = !o->n_policies;
+	for (unsigned i = 0; i < o->n_policies; i++) {
+		wants_opt |= o->policy[i] == &policy_opt;
+		wants_lru |= o->policy[i] == &policy_lru;
+		if (o->policy[i] != &policy_lru && o->policy[i] != &policy_opt)
+			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: only the curves of lru and opt are drawn so far",
+			               o->policy[i]->name);
+	}
 	struct curve *c = mem_zalloc(1, sizeof *c);
 	if (!c)
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
-	*c = (struct curve){ .opt = *o, .trace = t, .every = 1, .warm = !o->warmup };
+	*c = (struct curve){ .opt = *o, .trace = t, .every = 1, .warm = !o->warmup, .wants_opt = wants_opt, .wants_lru = wants_lru };
 	if (lru_curve_init(&c->lru) != PW_OK) {
 		mem_free(c);
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	}
 	enum pw_err err = info.has_events ? curve_space_create(c, &c->space, why) : PW_OK;
+	if (err == PW_OK && wants_opt && lru_curve_log(&c->lru, &c->log) != PW_OK)
+		err = pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	if (err == PW_OK)
 		*ret = c;
 	else
@@ -104,6 +112,10 @@ void curve_destroy(struct curve *c)
 	if (!c)
 		return;
 	curve_space_destroy(c->space);
+	opt_curve_destroy(c->opt_curve);
+	use_log_fini(&c->log);
+	mem_free(c->opt_base.faults);
+	mem_free(c->opt_base.written);
 	lru_curve_fini(&c->lru);
 	mem_free(c->class);
 	mem_free(c->process);
@@ -144,7 +156,7 @@ static enum pw_err curve_first_use(struct curve *c, uint64_t i)
 	uint32_t *word = dense_put(&l->table, u->key[i]), class = c->process[dense_space(u->key[i])].class;
 	struct lru_use use = {
 		.tag = u->key[i], .at = l->now + use_begin(u, i) + 1, .n = use_end(u, i) - use_begin(u, i), .page = (uint32_t)c->n_pages,
-		.class = class, .kinds = use_kinds(u, i), .allow = LRU_WORD_ALLOW,
+		.class = class, .kinds = use_kinds(u, i), .allow = LRU_WORD_ALLOW, .served = true,
 	};
 	uint64_t depth;
 	if (c->n_pages >= LRU_PAGES_MAX)
@@ -237,13 +249,14 @@ uint64_t curve_refused(const struct curve *c) { return c->refused + (c->space ? 
 static void curve_warm(struct curve *c)
 {
 	c->warm = true;
-	if (lru_curve_totals(&c->lru, &c->base) != PW_OK) {
+	if (lru_curve_totals(&c->lru, &c->base) != PW_OK || lru_curve_log_flush(&c->lru) != PW_OK) {
 		curve_fail(c, PW_NOMEM, "out of memory at the end of the warm-up");
 		return;
 	}
 	c->base_position = c->position;
 	c->base_refused = curve_refused(c);
 	c->base_skipped = c->skipped_refs;
+	c->log.counted_from = c->log.n;
 	lru_curve_forget(&c->lru);
 }
 
@@ -287,11 +300,42 @@ static void curve_refs(struct curve *c, const struct trace_item *item)
 	}
 }
 
+/* The trace has been read; what needed to know the future begins. */
+enum pw_err curve_opt_begin(struct curve *c)
+{
+	enum pw_err err = lru_curve_log_flush(&c->lru);
+	c->log.n_pages = c->lru.n_pages;
+	if (err == PW_OK)
+		err = opt_curve_create(&c->log, &c->opt_curve);
+	if (err == PW_OK && c->log.counted_from) {
+		opt_curve_step(c->opt_curve, c->log.counted_from);
+		err = opt_curve_totals(c->opt_curve, 0, &c->opt_base);
+	}
+	c->opt_going = err == PW_OK;
+	return err;
+}
+
+static void curve_ended(struct curve *c)
+{
+	if (c->state != CURVE_ENDED || !c->wants_opt)
+		return;
+	enum pw_err err = curve_opt_begin(c);
+	if (err == PW_OK)
+		c->state = CURVE_GOING;
+	else
+		curve_fail(c, err, err == PW_LIMIT ? "--policy opt: the trace is longer than 2^32 uses; use --limit"
+		                                   : "out of memory for knowing the future; use --limit, or leave --policy opt out");
+}
+
 enum curve_state curve_step(struct curve *c)
 {
 	struct trace_item item;
 	if (c->state != CURVE_GOING)
 		return c->state;
+	if (c->opt_going) {
+		c->opt_going = opt_curve_step(c->opt_curve, CURVE_OPT_STEP);
+		return c->state = c->opt_going ? CURVE_GOING : CURVE_ENDED;
+	}
 	trace_next(c->trace, &item);
 	if (item.kind == TRACE_ITEM_REFS)
 		curve_refs(c, &item);
@@ -301,6 +345,7 @@ enum curve_state curve_step(struct curve *c)
 		c->lost += item.event.count;
 	else if (c->space)
 		curve_space_event(c, item.pid, &item.event);
+	curve_ended(c);
 	return c->state;
 }
 
@@ -311,4 +356,5 @@ enum pw_err curve_error(const struct curve *c, struct pw_why *why)
 	return c->error;
 }
 
+double curve_second_pass(const struct curve *c) { return c->opt_curve ? opt_curve_progress(c->opt_curve) : -1; }
 uint64_t curve_position(const struct curve *c) { return c->position; }

@@ -104,6 +104,8 @@ enum curve_state { CURVE_GOING, CURVE_ENDED, CURVE_FAILED };
 enum curve_state curve_step(struct curve *c);
 enum pw_err curve_error(const struct curve *c, struct pw_why *why);
 uint64_t curve_position(const struct curve *c);
+/* How much of the second pass, over what was read, is done: 0 to 1; negative while reading. */
+double curve_second_pass(const struct curve *c);
 /* Of what was seen so far.  => on error ret is empty. */
 must_use enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_why *why);
 void curve_result_fini(struct curve_result *r);

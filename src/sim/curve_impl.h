@@ -3,6 +3,7 @@
 #include "../base/mem.h"
 #include "curve.h"
 #include "lru_curve.h"
+#include "opt_curve.h"
 
 /* Class of a page in traces without events: its process. */
 struct curve_process {
@@ -30,6 +31,12 @@ struct curve {
 	uint64_t n_pages;                /* numbers given */
 	uint64_t position;               /* references taken from the trace */
 	uint64_t refused, lost;
+	/* The optimal policy, when it was asked for. */
+	bool wants_opt, wants_lru;
+	struct use_log log;
+	struct opt_curve *opt_curve;
+	struct lru_totals opt_base;      /* write-backs until the end of the warm-up */
+	bool opt_going;
 	/* At the end of the warm-up. */
 	bool warm;
 	struct lru_totals base;
@@ -44,6 +51,7 @@ struct curve {
 };
 
 enum curve_state curve_fail(struct curve *c, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+must_use enum pw_err curve_opt_begin(struct curve *c);
 uint64_t curve_refused(const struct curve *c);
 /* curve_advice.c: says in words what the sizes, ascending, mean.  => r->references is set */
 struct curve_sizes {

@@ -82,26 +82,68 @@ static struct curve_line *line_add(struct curve_result *r, const char *policy, u
 	return l;
 }
 
+static enum pw_err line_stack(struct curve_result *r, const char *policy, const struct lru_totals *t, const struct lru_totals *base,
+                              const uint64_t *size, unsigned n)
+{
+	struct curve_line *l = line_add(r, policy, n);
+	if (!l)
+		return PW_NOMEM;
+	l->stack = true;
+	for (unsigned i = 0; i < n; i++)
+		l->point[i] = (struct curve_point){ .frames = size[i], .faults = curve_at(t, t->faults, size[i]),
+			.written_back = curve_at(t, t->written, size[i]) - curve_at(base, base->written, size[i]) };
+	return PW_OK;
+}
+
+static void totals_drop(struct lru_totals *t)
+{
+	mem_free(t->faults);
+	mem_free(t->written);
+}
+
+static enum pw_err advise_all_sizes(struct curve_result *r, const struct lru_totals *t)
+{
+	uint64_t *frames = mem_alloc((t->n_sizes + 1) * sizeof *frames);
+	if (!frames)
+		return PW_NOMEM;
+	for (uint64_t i = 0; i <= t->n_sizes; i++)
+		frames[i] = i;
+	curve_advise(r, &(struct curve_sizes){ t->n_sizes, frames + 1, t->faults + 1 });
+	mem_free(frames);
+	return PW_OK;
+}
+
 static enum pw_err line_lru(struct curve *c, struct curve_result *r, const uint64_t *size, unsigned n)
 {
 	struct lru_totals t;
-	struct curve_line *l = line_add(r, "lru", n);
-	if (!l || lru_curve_totals(&c->lru, &t) != PW_OK)
+	if (lru_curve_totals(&c->lru, &t) != PW_OK)
 		return PW_NOMEM;
-	uint64_t *frames = mem_alloc((t.n_sizes + 1) * sizeof *frames);
-	l->stack = true;
-	for (unsigned i = 0; i < n; i++)
-		l->point[i] = (struct curve_point){ .frames = size[i], .faults = curve_at(&t, t.faults, size[i]),
-			.written_back = curve_at(&t, t.written, size[i]) - curve_at(&c->base, c->base.written, size[i]) };
-	for (uint64_t i = 0; frames && i <= t.n_sizes; i++)
-		frames[i] = i;
-	if (frames)
-		curve_advise(r, &(struct curve_sizes){ t.n_sizes, frames + 1, t.faults + 1 });
-	bool whole = frames != NULL;
-	mem_free(frames);
-	mem_free(t.faults);
-	mem_free(t.written);
-	return whole ? PW_OK : PW_NOMEM;
+	enum pw_err err = c->wants_lru ? line_stack(r, "lru", &t, &c->base, size, n) : PW_OK;
+	if (err == PW_OK)
+		err = advise_all_sizes(r, &t);
+	totals_drop(&t);
+	return err;
+}
+
+/* After an interrupt while reading, the future of what was read is gone through here; one in the second pass leaves no line. */
+static enum pw_err line_opt(struct curve *c, struct curve_result *r, const uint64_t *size, unsigned n)
+{
+	struct lru_totals t;
+	uint64_t always = 0;
+	if (!c->wants_opt || (c->opt_curve && c->opt_going))
+		return PW_OK;
+	enum pw_err err = c->opt_curve ? PW_OK : curve_opt_begin(c);
+	if (err == PW_OK && c->opt_going)
+		opt_curve_step(c->opt_curve, UINT64_MAX);
+	for (unsigned i = 0; i < c->lru.n_classes; i++)
+		always += c->lru.class[i].always;
+	if (err == PW_OK)
+		err = opt_curve_totals(c->opt_curve, always, &t);
+	if (err != PW_OK)
+		return err;
+	err = line_stack(r, "opt", &t, &c->opt_base, size, n);
+	totals_drop(&t);
+	return err;
 }
 
 static enum pw_err working_sets(const struct curve *c, struct curve_result *r)
@@ -175,6 +217,8 @@ enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_wh
 	result_input(c, ret);
 	uint64_t *size = sizes_make(c, ret->footprint, &n);
 	enum pw_err err = size && ret->source ? line_lru(c, ret, size, n) : PW_NOMEM;
+	if (err == PW_OK)
+		err = line_opt(c, ret, size, n);
 	if (err == PW_OK)
 		err = working_sets(c, ret);
 	mem_free(size);

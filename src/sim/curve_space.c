@@ -186,7 +186,8 @@ static enum pw_err use_source(struct slow *u, uint32_t class)
 	if (page == SOURCE_NONE)
 		return PW_OK;
 	enum pw_err err = lru_curve_cover(&u->c->lru, page);
-	struct lru_use use = { .tag = lru_tag_shared(page), .at = u->at, .page = page, .class = class, .kinds = USE_LOAD };
+	struct lru_use use = { .tag = lru_tag_shared(page), .at = u->at, .page = page, .class = class, .kinds = USE_LOAD,
+	                       .served = true };
 	if (err == PW_OK)
 		err = lru_curve_use(&u->c->lru, &use, &depth);
 	if (err == PW_OK)
@@ -224,7 +225,8 @@ static enum pw_err use_now(struct slow *u, uint32_t word, bool faulted, uint64_t
 {
 	struct lru_curve *l = &u->c->lru;
 	struct pmap_sys *sys = u->c->space->run.pmap;
-	struct lru_use use = { .tag = u->key, .at = u->at, .page = lru_word_page(word), .allow = word & LRU_WORD_ALLOW };
+	struct lru_use use = { .tag = u->key, .at = u->at, .page = lru_word_page(word), .allow = word & LRU_WORD_ALLOW,
+	                       .served = faulted };
 	uint64_t depth;
 	while (use.n < u->left && 1u << ref_kind(u->ref[use.n]) & word)
 		use.kinds |= 1u << ref_kind(u->ref[use.n++]);

@@ -66,6 +66,7 @@ void lru_curve_fini(struct lru_curve *l)
 	mem_free(l->depth);
 	mem_free(l->written);
 	mem_free(l->class);
+	mem_free(l->record);
 	*l = (struct lru_curve){ 0 };
 }
 
@@ -78,6 +79,31 @@ enum pw_err lru_curve_class(struct lru_curve *l, uint32_t *ret)
 	l->class[l->n_classes] = (struct lru_class){ 0 };
 	*ret = l->n_classes++;
 	return PW_OK;
+}
+
+enum pw_err lru_curve_log(struct lru_curve *l, struct use_log *log)
+{
+	l->record = mem_alloc(LRU_RECORD * sizeof *l->record);
+	l->log = log;
+	return l->record ? PW_OK : PW_NOMEM;
+}
+
+enum pw_err lru_curve_log_flush(struct lru_curve *l)
+{
+	enum pw_err err = l->record ? use_log_add(l->log, l->record, l->n_recorded) : PW_OK;
+	if (err == PW_OK)
+		l->n_recorded = 0;
+	return err;
+}
+
+static enum pw_err log_one(struct lru_curve *l, uint32_t entry)
+{
+	if (!l->record)
+		return PW_OK;
+	enum pw_err err = l->n_recorded == LRU_RECORD ? lru_curve_log_flush(l) : PW_OK;
+	if (err == PW_OK)
+		l->record[l->n_recorded++] = entry;
+	return err;
 }
 
 static enum pw_err depths_cover(struct lru_curve *l, uint64_t n)
@@ -281,6 +307,10 @@ uint64_t lru_curve_run(struct lru_curve *l, const struct uses *u, uint64_t first
 	*ret_err = PW_OK;
 	if (first >= u->n)
 		return first;
+	if (l->n_recorded > LRU_RECORD - USES_MAX)
+		*ret_err = lru_curve_log_flush(l);
+	if (*ret_err != PW_OK)
+		return first;
 	bool far = l->misses_front * 4 > u->n;
 	if (first == 0)
 		l->misses_front = 0;
@@ -294,8 +324,9 @@ enum pw_err lru_curve_use(struct lru_curve *l, const struct lru_use *use, uint64
 	unsigned entry = front_find(&l->front, use->tag);
 	struct lru_class *c = &l->class[use->class];
 	c->references += use->n;
-	if (l->record)
-		l->record[l->n_recorded++] = use->page << 1 | (use->kinds & USE_STORE ? 1 : 0);
+	enum pw_err err = log_one(l, use->page << 1 | (use->kinds & USE_STORE ? 1 : 0) | (use->served ? USE_LOG_SERVED : 0));
+	if (err != PW_OK)
+		return err;
 	if (entry < LRU_FRONT) {
 		struct lru_page *p = &l->front.page[entry];
 		*ret_depth = front_lift(&l->front, entry) + 1;
@@ -346,7 +377,8 @@ enum pw_err lru_curve_flush(struct lru_curve *l)
 enum pw_err lru_curve_die(struct lru_curve *l, uint32_t page)
 {
 	lru_curve_clean(l, page);
-	return recency_die(&l->stack, page);
+	enum pw_err err = log_one(l, page << 1 | USE_LOG_DEATH);
+	return err == PW_OK ? recency_die(&l->stack, page) : err;
 }
 
 void lru_curve_clean(struct lru_curve *l, uint32_t page)

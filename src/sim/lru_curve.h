@@ -11,6 +11,7 @@
 #pragma once
 #include "scale.h"
 #include "recency.h"
+#include "use_log.h"
 #include "uses.h"
 
 /* A word of the table: which page it is, whether it is found under other keys, too, and which kinds of use are its to do. */
@@ -71,12 +72,18 @@ struct lru_curve {
 	unsigned n_classes;
 	struct lru_intervals intervals;
 	uint64_t misses_front;           /* uses that were not in the front */
-	uint32_t *record;                /* NULL, or where the pages of the uses go: page << 1 | written */
+	struct use_log *log;             /* NULL, or where the uses go, by way of: */
+	uint32_t *record;
 	uint64_t n_recorded;
 };
+enum { LRU_RECORD = 2 * USES_MAX };
 
 must_use enum pw_err lru_curve_init(struct lru_curve *l);
 void lru_curve_fini(struct lru_curve *l);
+/* From now on uses and deaths are logged.  => before the first use */
+must_use enum pw_err lru_curve_log(struct lru_curve *l, struct use_log *log);
+/* What was recorded is in the log. */
+must_use enum pw_err lru_curve_log_flush(struct lru_curve *l);
 /* One class more, whose number is *ret. */
 must_use enum pw_err lru_curve_class(struct lru_curve *l, uint32_t *ret);
 /* Room for one more page in everything, so that the next use of a new page cannot fail for it. */
@@ -94,6 +101,7 @@ struct lru_use {
 	uint64_t tag, at, n;
 	uint32_t page, class;
 	unsigned kinds, allow;
+	bool served;                  /* its fault happens everywhere, and is counted by lru_curve_fault(LRU_NEW) */
 };
 must_use enum pw_err lru_curve_use(struct lru_curve *l, const struct lru_use *use, uint64_t *ret_depth);
 static inline uint64_t lru_tag_shared(uint32_t page) { return 1ull << 63 | page; }
