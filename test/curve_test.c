@@ -354,6 +354,84 @@ static void test_opt_is_best(void **state)
 	}
 }
 
+/* ---- samples ---- */
+
+/* How many of the points are within their error, of all; the same trace exactly and from a sample. */
+static void sample_hits(const char *spec, struct curve_options *o, unsigned *hits, unsigned *all)
+{
+	o->sampled = false;
+	struct curve_result exact = curve_of(spec, o);
+	o->sampled = true;
+	struct curve_result r = curve_of(spec, o);
+	assert_true(r.estimated);
+	for (unsigned i = 0, k = 0; i < r.line[0].n_points; i++) {
+		const struct curve_point *p = &r.line[0].point[i];
+		while (k + 1 < exact.line[0].n_points && exact.line[0].point[k].frames < p->frames)
+			k++;
+		const struct curve_point *q = &exact.line[0].point[k];
+		if (q->frames != p->frames)
+			continue;
+		double off = (double)p->faults - (double)q->faults;
+		*hits += (off < 0 ? -off : off) <= p->error + 1;
+		++*all;
+	}
+	curve_result_fini(&exact);
+	curve_result_fini(&r);
+}
+
+static void test_sample_is_honest(void **state)
+{
+	static const char *const specs[] = { "zipf:pages=60K,s=0.9,refs=400K", "random:pages=40K,refs=300K",
+	                                     "stack:pages=40K,s=1.1,refs=300K", "loop:pages=20K,refs=150K",
+	                                     "phases:pages=100K,refs=400K" };
+	(void)state;
+	for (unsigned i = 0; i < sizeof specs / sizeof *specs; i++) {
+		unsigned hits = 0, all = 0;
+		for (uint64_t seed = 1; seed <= 4; seed++) {
+			struct curve_options o = options_at(NULL, 0);
+			char spec[100];
+			o.seed = seed;
+			o.sample_pages = seed & 1 ? 1024 : 0;
+			o.sample_rate = seed & 1 ? 0 : 0.04;
+			snprintf(spec, sizeof spec, "%s,seed=%llu", specs[i], (unsigned long long)seed);
+			sample_hits(spec, &o, &hits, &all);
+		}
+		if (hits * 100 < all * 85)
+			fail_msg("%s: only %u of %u points are within their error", specs[i], hits, all);
+	}
+}
+
+/* Memory does not grow with the trace; a footprint that fits in the sample is not sampled. */
+static void test_sample_is_bounded(void **state)
+{
+	struct curve_options o = options_at(NULL, 0);
+	uint64_t bytes[2];
+	(void)state;
+	o.sampled = true;
+	o.sample_pages = 512;
+	for (unsigned i = 0; i < 2; i++) {
+		struct curve_result r = curve_of(i ? "random:pages=3M,refs=2M" : "random:pages=30K,refs=200K", &o);
+		bytes[i] = r.host_bytes;
+		assert_true(r.sample_rate < 1.0 / 32);
+		curve_result_fini(&r);
+	}
+	if (bytes[1] > 2 * bytes[0] || bytes[1] > 512 * 400 + (2 << 20))
+		fail_msg("%llu bytes for 30 K pages, %llu for 2 M", (unsigned long long)bytes[0], (unsigned long long)bytes[1]);
+	unsigned hits = 0, all = 0;
+	o.sample_pages = 4096;
+	o.sampled = false;
+	struct curve_result exact = curve_of("zipf:pages=4000,refs=100K,writes=0.3", &o);
+	o.sampled = true;
+	struct curve_result r = curve_of("zipf:pages=4000,refs=100K,writes=0.3", &o);
+	for (unsigned i = 0; i < r.line[0].n_points; i++, all++)
+		hits += r.line[0].point[i].faults == exact.line[0].point[i].faults &&
+		        r.line[0].point[i].written_back == exact.line[0].point[i].written_back;
+	assert_int_equal(hits, all);
+	assert_int_equal(exact.line[0].n_points, all);
+	curve_result_fini(&exact);
+	curve_result_fini(&r);
+}
+
 /* ---- programs: mappings, copies, forks, exits, at random ---- */
 
 enum { SCRIPT_REFS = 6000, SCRIPT_ARENA = 48, SCRIPT_BASE = 256, SCRIPT_PROCESSES = 4, SCRIPT_BATCH = 16 };
@@ -611,6 +689,7 @@ int main(void)
 		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
 		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs),
 		cmocka_unit_test(test_opt_is_runs), cmocka_unit_test(test_opt_is_best), cmocka_unit_test(test_seq),
+		cmocka_unit_test(test_sample_is_honest), cmocka_unit_test(test_sample_is_bounded),
 		cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_no_memory),
 	};

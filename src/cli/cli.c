@@ -53,27 +53,28 @@ int cli_unknown(const char *what, const char *word, const char *const *names, un
 enum { CLI_OPTIONS_MAX = 96 };
 struct option_names {
 	const char *name[CLI_OPTIONS_MAX];
-	bool takes[CLI_OPTIONS_MAX];
+	bool takes[CLI_OPTIONS_MAX], may[CLI_OPTIONS_MAX]; /* needs a value; may have one, after "=" */
 	unsigned n;
 };
 
-static void option_add(struct option_names *o, const char *name, bool takes)
+static void option_add(struct option_names *o, const char *name, bool takes, bool may)
 {
 	if (o->n < CLI_OPTIONS_MAX) {
 		o->name[o->n] = name;
+		o->may[o->n] = may;
 		o->takes[o->n++] = takes;
 	}
 }
 
 static void option_collect(struct option_names *o, const struct argp_option *const lists[], unsigned n_lists)
 {
-	option_add(o, "help", false);
-	option_add(o, "usage", false);
-	option_add(o, "version", false);
+	option_add(o, "help", false, false);
+	option_add(o, "usage", false, false);
+	option_add(o, "version", false, false);
 	for (unsigned i = 0; i < n_lists; i++)
 		for (const struct argp_option *p = lists[i]; p->name || p->key || p->doc; p++)
 			if (p->name)
-				option_add(o, p->name, p->arg && !(p->flags & OPTION_ARG_OPTIONAL));
+				option_add(o, p->name, p->arg && !(p->flags & OPTION_ARG_OPTIONAL), p->arg);
 }
 
 /* An exact name, or the beginning of only one.  => its index, -1: none, -2: several. */
@@ -145,7 +146,7 @@ int cli_check_options(int argc, char **argv, const struct argp_option *const lis
 		if (at < 0)
 			return option_unknown(&names, word + 2, length, at == -2);
 		bool has_value = word[2 + length] == '=';
-		if (has_value && !names.takes[at])
+		if (has_value && !names.may[at])
 			return cli_error("--%s takes no value", names.name[at]);
 		if (!has_value && names.takes[at] && !has_next)
 			return cli_error("--%s needs a value", names.name[at]);

@@ -13,6 +13,7 @@
 #include "progress.h"
 #include "../base/mem.h"
 #include "../base/text.h"
+#include "../sim/shards.h"
 #include "../sim/words.h"
 #include "../trace/capture.h"
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 enum curve_key {
 	KEY_POLICY = 0x300, KEY_FRAMES, KEY_ALL, KEY_PAGE, KEY_LIMIT, KEY_WARMUP, KEY_TAU, KEY_SEED, KEY_JSON, KEY_CSV, KEY_SVG,
-	KEY_QUIET, KEY_PROGRESS,
+	KEY_QUIET, KEY_PROGRESS, KEY_SAMPLE,
 };
 
 static const struct argp_option curve_options_list[] = {
@@ -36,6 +37,7 @@ static const struct argp_option curve_options_list[] = {
 	{ "limit", KEY_LIMIT, "N", 0, "look only at the first N references" },
 	{ "warmup", KEY_WARMUP, "N", 0, "let N references pass before counting" },
 	{ "tau", KEY_TAU, "N", 0, "window of the working set over time, in references (default 1M)" },
+	{ "sample", KEY_SAMPLE, "N", OPTION_ARG_OPTIONAL, "estimate from a sample of N pages (8K), or of N% of all pages" },
 	{ "seed", KEY_SEED, "N", 0, "of everything random (default 1)" },
 	{ .doc = "The report:", .group = 2 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE instead of standard output (with a command: standard error)" },
@@ -53,7 +55,7 @@ static const char *const output_option[OUTPUTS] = { "-o", "--json", "--csv", "--
 static const char *const output_title[OUTPUTS] = { "report", "JSON", "CSV", "SVG" };
 
 struct curve_verb {
-	const char *policy, *frames, *page, *limit, *warmup, *tau, *seed;
+	const char *policy, *frames, *page, *limit, *warmup, *tau, *seed, *sample;
 	struct curve_options options;
 	const struct policy_ops *policies[POLICIES_MAX];
 	struct curve_size *size;
@@ -102,6 +104,10 @@ static error_t curve_parse(int key, char *arg, struct argp_state *state)
 	case KEY_WARMUP: v->warmup = arg; break;
 	case KEY_TAU: v->tau = arg; break;
 	case KEY_SEED: v->seed = arg; break;
+	case KEY_SAMPLE:
+		v->sample = arg;
+		v->options.sampled = true;
+		break;
 	case ARGP_KEY_ARG:
 		v->word_at = state->next - 1;
 		v->is_command = v->word_at > 0 && strcmp(state->argv[v->word_at - 1], "--") == 0;
@@ -188,6 +194,24 @@ static int curve_experiment(struct curve_verb *v)
 	return CLI_OK;
 }
 
+static int curve_sample(struct curve_verb *v)
+{
+	struct curve_options *o = &v->options;
+	const char *s = v->sample;
+	size_t n = s ? strlen(s) : 0;
+	char *end;
+	o->sample_pages = SHARDS_PAGES;
+	if (n > 1 && s[n - 1] == '%') {
+		o->sample_pages = 0;
+		o->sample_rate = strtod(s, &end) / 100;
+		if (end != s + n - 1 || !(o->sample_rate >= 1e-6 && o->sample_rate <= 1))
+			return cli_error("--sample=%s: a share of all pages is from 0.0001%% to 100%%", s);
+	} else if (s && (text_size(s, &o->sample_pages, NULL) != PW_OK || o->sample_pages < SHARDS_PAGES_MIN || o->sample_pages > 1u << 26)) {
+		return cli_error("--sample=%s: write a number of pages from %d to 64M, or a share of all pages: 1%%", s, SHARDS_PAGES_MIN);
+	}
+	return CLI_OK;
+}
+
 static int curve_words(struct curve_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { curve_options_list };
@@ -198,7 +222,8 @@ static int curve_words(struct curve_verb *v, int argc, char **argv)
 	if (cli_check_options(argc, argv, lists, 1) != CLI_OK)
 		return CLI_FAILED;
 	argp_parse(&curve_argp, argc, argv, ARGP_IN_ORDER, NULL, v);
-	if (curve_policies(v) != CLI_OK || curve_page(v) != CLI_OK || curve_experiment(v) != CLI_OK)
+	if (curve_policies(v) != CLI_OK || curve_page(v) != CLI_OK || curve_experiment(v) != CLI_OK ||
+	    curve_sample(v) != CLI_OK)
 		return CLI_FAILED;
 	if (v->frames && curve_sizes_parse(v->frames, &v->size, &v->options.n_sizes, &why) != PW_OK)
 		return cli_error("%s", why.text);

@@ -45,6 +45,9 @@ static void head(const struct curve_result *r, FILE *out)
 	        text_count(b, sizeof b, r->pages), text_bytes(c, sizeof c, r->page_bytes), r->format);
 	if (r->warmup)
 		fprintf(out, ", after %s to warm up", text_count(a, sizeof a, r->warmup));
+	if (r->estimated)
+		fprintf(out, "\n  estimated from %s references to %.3g %% of the pages; errors are half of a 95 %% interval",
+		        text_count(a, sizeof a, r->sampled_references), 100 * r->sample_rate);
 	fputs("\n\n", out);
 }
 
@@ -66,20 +69,29 @@ static void advice(const struct curve_result *r, FILE *out)
 		fprintf(out, "  %s\n      assuming %s\n", r->advice[i].text, r->advice[i].assumes);
 }
 
+static const char *error_text(const struct curve_result *r, const struct curve_point *p, char *buf, size_t size)
+{
+	*buf = '\0';
+	if (r->estimated && r->references)
+		snprintf(buf, size, " +- %.3f%%", 100 * p->error / (double)r->references);
+	return buf;
+}
+
 /* About as many rows as a person reads. */
 static void table(const struct curve_result *r, FILE *out)
 {
-	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER];
+	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], error[NUMBER];
 	fprintf(out, "\n  %12s %10s %16s %16s %10s  policy\n", "frames", "memory", "faults", "written back", "miss ratio");
 	for (unsigned i = 0; i < r->n_lines; i++) {
 		const struct curve_line *l = &r->line[i];
 		unsigned step = r->n_lines > 1 || l->n_points <= TABLE_ROWS ? 1 : (l->n_points + TABLE_ROWS - 1) / TABLE_ROWS;
 		for (unsigned k = (l->n_points - 1) % step; k < l->n_points; k += step) {
 			const struct curve_point *p = &l->point[k];
-			fprintf(out, "  %12s %10s %16s %16s %9.3f%%  %s\n", text_count(a, sizeof a, p->frames),
+			fprintf(out, "  %12s %10s %16s %16s %9.3f%%  %s%s\n", text_count(a, sizeof a, p->frames),
 			        text_bytes(b, sizeof b, p->frames * r->page_bytes), text_count(c, sizeof c, p->faults),
 			        text_count(d, sizeof d, p->written_back),
-			        r->references ? 100.0 * (double)p->faults / (double)r->references : 0.0, l->policy);
+			        r->references ? 100.0 * (double)p->faults / (double)r->references : 0.0, l->policy,
+			        error_text(r, p, error, sizeof error));
 		}
 	}
 }

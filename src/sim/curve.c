@@ -85,6 +85,9 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 	for (unsigned i = 0; i < o->n_policies; i++) {
 		wants_opt |= o->policy[i] == &policy_opt;
 		wants_lru |= o->policy[i] == &policy_lru;
+		if (o->sampled && o->policy[i] != &policy_lru)
+			return pw_fail(why, PW_UNSUPPORTED, "--sample: only the curve of lru is estimated from a sample, not that of %s",
+			               o->policy[i]->name);
 		if (o->policy[i] != &policy_lru && o->policy[i] != &policy_opt)
 			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: only the curves of lru and opt are drawn so far",
 			               o->policy[i]->name);
@@ -97,7 +100,9 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 		mem_free(c);
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	}
-	enum pw_err err = info.has_events ? curve_space_create(c, &c->space, why) : PW_OK;
+	enum pw_err err = info.has_events && !o->sampled ? curve_space_create(c, &c->space, why) : PW_OK;
+	if (err == PW_OK && o->sampled && curve_sample_create(c) != PW_OK)
+		err = pw_fail(why, PW_NOMEM, "out of memory for the sample");
 	if (err == PW_OK && wants_opt && lru_curve_log(&c->lru, &c->log) != PW_OK)
 		err = pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	if (err == PW_OK)
@@ -111,6 +116,7 @@ void curve_destroy(struct curve *c)
 {
 	if (!c)
 		return;
+	shards_destroy(c->shards);
 	curve_space_destroy(c->space);
 	opt_curve_destroy(c->opt_curve);
 	use_log_fini(&c->log);
@@ -124,8 +130,7 @@ void curve_destroy(struct curve *c)
 	mem_free(c);
 }
 
-/* => its index, which is its space; UINT32_MAX: out of memory, the curve has failed. */
-static uint32_t curve_process_get(struct curve *c, uint32_t pid)
+uint32_t curve_process_get(struct curve *c, uint32_t pid)
 {
 	if (c->recent < c->n_processes && c->process[c->recent].pid == pid)
 		return c->recent;
@@ -186,7 +191,7 @@ static void curve_uses(struct curve *c, const ref_t *refs)
 }
 
 /* References of which some cannot be of a program: those are refused, as a run refuses them, the others are done. */
-static uint64_t curve_sift(struct curve *c, const ref_t *refs, uint64_t n, ref_t *ret)
+uint64_t curve_sift(struct curve *c, const ref_t *refs, uint64_t n, ref_t *ret)
 {
 	uint64_t kept = 0;
 	for (uint64_t i = 0; i < n; i++)
@@ -285,6 +290,10 @@ static void curve_skip(struct curve *c, uint64_t n)
 static void curve_refs(struct curve *c, const struct trace_item *item)
 {
 	uint32_t space = 0;
+	if (c->shards) {
+		curve_sample_refs(c, item);
+		return;
+	}
 	if (c->space && !curve_space_enter(c, item->pid, &space)) {
 		curve_skip(c, item->n_refs);
 		return;
@@ -343,6 +352,8 @@ enum curve_state curve_step(struct curve *c)
 		c->state = CURVE_ENDED;
 	else if (item.event.kind == TRACE_LOST)
 		c->lost += item.event.count;
+	else if (c->shards)
+		curve_sample_event(c, item.pid, &item.event);
 	else if (c->space)
 		curve_space_event(c, item.pid, &item.event);
 	curve_ended(c);

@@ -29,6 +29,9 @@ struct curve_options {
 	bool all;                        /* every size there is */
 	uint64_t limit, warmup;          /* references; 0: none */
 	uint64_t tau;                    /* window of the working set over time, in references */
+	bool sampled;                    /* an estimate of lru alone, from a sample: */
+	uint64_t sample_pages;           /* of so many pages, or 0 and */
+	double sample_rate;              /* of this share of all pages */
 	uint64_t seed;
 };
 
@@ -36,6 +39,7 @@ struct curve_options {
 
 struct curve_point {
 	uint64_t frames, faults, written_back;
+	double error;                    /* of faults, when they are estimated: half of a 95 % interval */
 };
 /* One policy's points, by ascending frames. */
 struct curve_line {
@@ -85,6 +89,9 @@ struct curve_result {
 	unsigned n_windows;
 	struct curve_advice advice[CURVE_ADVICE_MAX];
 	unsigned n_advice;
+	bool estimated;
+	double sample_rate;                   /* at the end */
+	uint64_t sampled_references;
 	uint64_t host_bytes;
 	double wall_s;
 	unsigned checks_passed, checks_failed;

@@ -4,6 +4,7 @@
 #include "curve.h"
 #include "lru_curve.h"
 #include "opt_curve.h"
+#include "shards.h"
 
 /* Class of a page in traces without events: its process. */
 struct curve_process {
@@ -37,6 +38,7 @@ struct curve {
 	struct opt_curve *opt_curve;
 	struct lru_totals opt_base;      /* write-backs until the end of the warm-up */
 	bool opt_going;
+	struct shards *shards;           /* NULL: exact */
 	/* At the end of the warm-up. */
 	bool warm;
 	struct lru_totals base;
@@ -53,8 +55,17 @@ struct curve {
 enum curve_state curve_fail(struct curve *c, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 must_use enum pw_err curve_opt_begin(struct curve *c);
 uint64_t curve_refused(const struct curve *c);
+uint32_t curve_process_get(struct curve *c, uint32_t pid); /* => its space; UINT32_MAX: the curve has failed */
+uint64_t curve_sift(struct curve *c, const ref_t *refs, uint64_t n, ref_t *ret);
+/* curve_sample.c */
+must_use enum pw_err curve_sample_create(struct curve *c);
+void curve_sample_refs(struct curve *c, const struct trace_item *item);
+void curve_sample_event(struct curve *c, uint32_t pid, const struct trace_event *e);
 /* curve_advice.c: says in words what the sizes, ascending, mean.  => r->references is set */
 struct curve_sizes {
 	uint64_t n, *frames, *faults;
 };
 void curve_advise(struct curve_result *r, const struct curve_sizes *s);
+/* curve_sample.c: the points of a line, and advice, from an estimate. */
+void curve_sample_line(const struct shards_result *s, struct curve_line *l, const uint64_t *size, uint64_t references);
+void curve_sample_advise(struct curve_result *r, const struct shards_result *s);

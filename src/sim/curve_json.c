@@ -44,6 +44,8 @@ static void points(struct jsonw *j, const struct curve_result *r)
 			jsonw_u64(j, "faults", p->faults);
 			jsonw_u64(j, "written_back", p->written_back);
 			jsonw_real(j, "miss_ratio", r->references ? (double)p->faults / (double)r->references : 0);
+			if (r->estimated)
+				jsonw_real(j, "faults_error", p->error);
 			jsonw_end(j);
 		}
 	jsonw_end(j);
@@ -124,6 +126,12 @@ enum pw_err curve_write_json(const struct curve_result *r, FILE *out)
 	jsonw_u64(&j, "footprint_pages", r->footprint);
 	jsonw_u64(&j, "host_bytes", r->host_bytes);
 	jsonw_end(&j);
+	if (r->estimated) {
+		jsonw_object(&j, "sample");
+		jsonw_real(&j, "rate", r->sample_rate);
+		jsonw_u64(&j, "references", r->sampled_references);
+		jsonw_end(&j);
+	}
 	points(&j, r);
 	working_set(&j, r);
 	advice(&j, r);

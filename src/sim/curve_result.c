@@ -169,7 +169,7 @@ static void check_all(const struct curve *c, struct curve_result *r)
 	uint64_t references = 0;
 	for (unsigned i = 0; i < c->lru.n_classes; i++)
 		references += c->lru.class[i].references;
-	check(r, references == r->references, "the classes made %" PRIu64 " references, the trace %" PRIu64, references, r->references);
+	check(r, c->shards || references == r->references, "the classes made %" PRIu64 " references, the trace %" PRIu64, references, r->references);
 	for (unsigned i = 0; i < r->n_lines; i++) {
 		const struct curve_line *l = &r->line[i];
 		uint64_t wrong = 0;
@@ -210,18 +210,50 @@ static void result_input(const struct curve *c, struct curve_result *r)
 	r->host_bytes = lru_curve_bytes(&c->lru) + (c->space ? curve_space_bytes(c->space) : 0);
 }
 
-enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_why *why)
+static enum pw_err result_sampled(struct curve *c, struct curve_result *r)
+{
+	struct shards_result *s = mem_alloc(sizeof *s);
+	enum pw_err err = s ? shards_result(c->shards, s) : PW_NOMEM;
+	uint64_t *size = NULL;
+	unsigned n = 0;
+	if (err == PW_OK) {
+		r->estimated = true;
+		r->sample_rate = s->rate;
+		r->sampled_references = s->sampled;
+		r->pages = r->footprint = (uint64_t)(s->pages + 0.5);
+		r->host_bytes = shards_bytes(c->shards);
+		size = sizes_make(c, r->footprint, &n);
+	}
+	struct curve_line *l = size ? line_add(r, "lru", n) : NULL;
+	if (l) {
+		curve_sample_line(s, l, size, r->references);
+		curve_sample_advise(r, s);
+	} else if (err == PW_OK) {
+		err = PW_NOMEM;
+	}
+	mem_free(size);
+	mem_free(s);
+	return err;
+}
+
+static enum pw_err result_exact(struct curve *c, struct curve_result *r)
 {
 	unsigned n;
+	uint64_t *size = sizes_make(c, r->footprint, &n);
+	enum pw_err err = size ? line_lru(c, r, size, n) : PW_NOMEM;
+	if (err == PW_OK)
+		err = line_opt(c, r, size, n);
+	if (err == PW_OK)
+		err = working_sets(c, r);
+	mem_free(size);
+	return err;
+}
+
+enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_why *why)
+{
 	*ret = (struct curve_result){ 0 };
 	result_input(c, ret);
-	uint64_t *size = sizes_make(c, ret->footprint, &n);
-	enum pw_err err = size && ret->source ? line_lru(c, ret, size, n) : PW_NOMEM;
-	if (err == PW_OK)
-		err = line_opt(c, ret, size, n);
-	if (err == PW_OK)
-		err = working_sets(c, ret);
-	mem_free(size);
+	enum pw_err err = !ret->source ? PW_NOMEM : c->shards ? result_sampled(c, ret) : result_exact(c, ret);
 	if (err != PW_OK) {
 		curve_result_fini(ret);
 		return pw_fail(why, err, "out of memory for the result");
