@@ -83,17 +83,17 @@ static uint64_t rounded(double v, uint64_t most)
 	return n < most ? n : most;
 }
 
-/* A size between two of the scale's is that of the one below: never too good. */
-static unsigned cell_of(uint64_t frames)
+/* A size between two of the scale's is that of the one below, never too good, unless it holds everything. */
+static unsigned cell_of(uint64_t frames, uint64_t footprint)
 {
 	unsigned cell = scale_cell(frames);
-	return cell && scale_size(cell) > frames ? cell - 1 : cell;
+	return cell && scale_size(cell) > frames && frames < footprint ? cell - 1 : cell;
 }
 
 void curve_sample_line(const struct shards_result *s, struct curve_line *l, const uint64_t *size, uint64_t references)
 {
 	for (unsigned i = 0; i < l->n_points; i++) {
-		unsigned cell = cell_of(size[i]);
+		unsigned cell = cell_of(size[i], rounded(s->pages, UINT64_MAX));
 		l->point[i] = (struct curve_point){ .frames = size[i], .faults = rounded(s->faults[cell], references),
 		                                    .written_back = rounded(s->written[cell], references), .error = s->error[cell] };
 	}
