@@ -50,6 +50,7 @@ static void lists(void **state)
 	values_are(GRID_WORD_policy, "lru", "lru");
 	values_are(GRID_WORD_policy, " lru , clock;lru ", "lru|clock");
 	values_are(GRID_WORD_policy, "default,fifo", "default|fifo");
+	values_are(GRID_WORD_policy, "lru,2q:in=30%,out=60%,clock", "lru|2q:in=30%,out=60%|clock");
 	values_are(GRID_WORD_tlb, "l1d=64/4,l2=1536/12; l1d=16/fa", "l1d=64/4,l2=1536/12|l1d=16/fa");
 	values_are(GRID_WORD_cost, "walk_reference=20,clock_mhz=2500", "walk_reference=20,clock_mhz=2500");
 	values_are(GRID_WORD_ram, "8M,8192K,0x800000,8388608,3000", "8M|3000");
