@@ -93,11 +93,7 @@ static error_t tlb_parse_option(int key, char *arg, struct argp_state *state)
 		if (text_u64(arg, &v->jobs, NULL) != PW_OK || v->jobs < 1 || v->jobs > 64)
 			exit(cli_error("--jobs %s: write a number from 1 to 64", arg));
 		break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
 	case ARGP_KEY_ARG: source_take(&v->source, state); break;
 	default:
 		return ARGP_ERR_UNKNOWN;
