@@ -9,8 +9,11 @@
  *   2. The exit status is the program's, unless pageworks itself failed: 125. */
 #include "cli.h"
 #include "curve_report.h"
+#include "interrupt.h"
+#include "output.h"
 #include "plot.h"
 #include "progress.h"
+#include "source.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include "../sim/shards.h"
@@ -51,42 +54,28 @@ static const struct argp_option curve_options_list[] = {
 
 enum { POLICIES_MAX = 32, OUTPUTS = 4 };
 enum curve_output { OUT_REPORT, OUT_JSON, OUT_CSV, OUT_SVG };
-static const char *const output_option[OUTPUTS] = { "-o", "--json", "--csv", "--svg" };
-static const char *const output_title[OUTPUTS] = { "report", "JSON", "CSV", "SVG" };
-
 struct curve_verb {
 	const char *policy, *frames, *page, *limit, *warmup, *tau, *seed, *sample;
 	struct curve_options options;
 	const struct policy_ops *policies[POLICIES_MAX];
 	struct curve_size *size;
-	const char *name[OUTPUTS];
-	FILE *out[OUTPUTS];
-	bool quiet, no_progress, is_command;
-	int word_at, argc;
-	char **argv;
-	struct trace *trace;
+	struct output out[OUTPUTS];
+	bool quiet, no_progress;
+	struct source source;
 	struct curve *curve;
 	struct progress progress;
 	struct curve_result result;
-	int status, signal;
 };
-
-static volatile sig_atomic_t curve_signal;
-static void curve_interrupt(int signal_number) { curve_signal = signal_number; }
 
 static error_t curve_parse_output(struct curve_verb *v, int key, char *arg)
 {
 	switch (key) {
-	case 'o': v->name[OUT_REPORT] = arg; break;
-	case KEY_JSON: v->name[OUT_JSON] = arg; break;
-	case KEY_CSV: v->name[OUT_CSV] = arg; break;
-	case KEY_SVG: v->name[OUT_SVG] = arg; break;
+	case 'o': v->out[OUT_REPORT].name = arg; break;
+	case KEY_JSON: v->out[OUT_JSON].name = arg; break;
+	case KEY_CSV: v->out[OUT_CSV].name = arg; break;
+	case KEY_SVG: v->out[OUT_SVG].name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;
-	case KEY_PROGRESS:
-		v->no_progress = strcmp(arg, "never") == 0;
-		if (!v->no_progress && strcmp(arg, "auto") != 0)
-			exit(cli_unknown("--progress", arg, (const char *const[]){ "auto", "never" }, 2));
-		break;
+	case KEY_PROGRESS: v->no_progress = !progress_word(arg); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
@@ -108,11 +97,7 @@ static error_t curve_parse(int key, char *arg, struct argp_state *state)
 		v->sample = arg;
 		v->options.sampled = true;
 		break;
-	case ARGP_KEY_ARG:
-		v->word_at = state->next - 1;
-		v->is_command = v->word_at > 0 && strcmp(state->argv[v->word_at - 1], "--") == 0;
-		state->next = state->argc;
-		break;
+	case ARGP_KEY_ARG: source_take(&v->source, state); break;
 	default: return curve_parse_output(v, key, arg);
 	}
 	return 0;
@@ -216,8 +201,6 @@ static int curve_words(struct curve_verb *v, int argc, char **argv)
 {
 	const struct argp_option *const lists[] = { curve_options_list };
 	struct pw_why why = { "" };
-	v->argc = argc;
-	v->argv = argv;
 	curve_options_init(&v->options);
 	if (cli_check_options(argc, argv, lists, 1) != CLI_OK)
 		return CLI_FAILED;
@@ -230,47 +213,21 @@ static int curve_words(struct curve_verb *v, int argc, char **argv)
 	v->options.size = v->size;
 	if (v->frames && v->options.all)
 		return cli_error("--frames and --all exclude each other");
-	if (!v->word_at)
-		return cli_error("a curve of what? give a trace, or -- and a command");
-	if (!v->is_command && v->word_at + 1 < argc)
-		return cli_error("%s: one trace at a time, options before it; put -- before a command: pageworks curve -- %s ...",
-		                 argv[v->word_at + 1], argv[v->word_at]);
-	return CLI_OK;
+	return source_check(&v->source, "a curve of what?");
 }
 
+/* The report gives way to a program and to the other forms on standard output. */
 static int curve_open_outputs(struct curve_verb *v)
 {
+	bool taken = v->source.is_command;
 	for (unsigned i = 0; i < OUTPUTS; i++) {
-		const char *name = v->name[i];
-		if (!name && i == OUT_REPORT && !v->quiet)
-			v->out[i] = v->is_command ? stderr : stdout;
-		if (!name)
-			continue;
-		v->out[i] = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-		if (!v->out[i])
-			return cli_error("%s: %s: %s", output_option[i], name, strerror(errno));
+		if (output_open(&v->out[i]) != CLI_OK)
+			return CLI_FAILED;
+		taken = taken || (i != OUT_REPORT && output_is_stdout(&v->out[i]));
 	}
+	if (!v->out[OUT_REPORT].name && !v->quiet)
+		v->out[OUT_REPORT].file = taken ? stderr : stdout;
 	return CLI_OK;
-}
-
-/* => the exit status when it cannot be opened. */
-static int curve_open_trace(struct curve_verb *v)
-{
-	struct pw_why why = { "" };
-	struct capture_options co = { .seed = v->options.seed, .take_signals = true };
-	enum pw_err err = v->is_command ? capture_open(&co, v->argv + v->word_at, &v->trace, &why)
-	                                : trace_open(v->argv[v->word_at], &v->trace, &why);
-	if (err == PW_OK)
-		return CLI_OK;
-	cli_error("%s", *why.text ? why.text : pw_err_text(err));
-	return v->is_command ? capture_exit_status(err) : CLI_FAILED;
-}
-
-static void curve_watch_signals(void (*handler)(int))
-{
-	struct sigaction act = { .sa_handler = handler, .sa_flags = handler == SIG_DFL ? 0 : (int)SA_RESETHAND };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
 }
 
 static double curve_fraction(const struct curve_verb *v)
@@ -278,37 +235,18 @@ static double curve_fraction(const struct curve_verb *v)
 	double second = curve_second_pass(v->curve);
 	if (second >= 0)
 		return second;
-	struct trace_info info = trace_describe(v->trace);
-	uint64_t all = info.refs_total;
-	if (v->options.limit && (!all || v->options.limit < all))
-		all = v->options.limit;
-	return all ? (double)curve_position(v->curve) / (double)all : info.progress;
+	return source_fraction(&v->source, curve_position(v->curve), v->options.limit);
 }
 
 static enum pw_err curve_steps(struct curve_verb *v, struct pw_why *why)
 {
 	enum curve_state state = CURVE_GOING;
-	while (state == CURVE_GOING && !curve_signal) {
+	while (state == CURVE_GOING && !interrupt_seen()) {
 		state = curve_step(v->curve);
 		if (v->progress.on)
 			progress_show(&v->progress, curve_position(v->curve), curve_fraction(v));
 	}
 	return state == CURVE_FAILED ? curve_error(v->curve, why) : PW_OK;
-}
-
-/* A program runs to its end even when nobody looks any more. */
-static void curve_let_end(struct curve_verb *v)
-{
-	struct capture_outcome o = { 0 };
-	struct trace_item item;
-	if (!v->is_command)
-		return;
-	do
-		trace_next(v->trace, &item);
-	while (item.kind != TRACE_ITEM_END);
-	capture_outcome(v->trace, &o);
-	v->status = o.exit_status;
-	v->signal = o.signal;
 }
 
 static int curve_command(struct curve_result *r, char *const argv[], unsigned n)
@@ -326,24 +264,24 @@ static int curve_command(struct curve_result *r, char *const argv[], unsigned n)
 static int curve_simulate(struct curve_verb *v)
 {
 	struct pw_why why = { "" };
-	if (!v->is_command)
-		curve_watch_signals(curve_interrupt);
-	enum pw_err err = curve_create(&v->options, v->trace, &v->curve, &why);
+	if (!v->source.is_command)
+		interrupt_watch();
+	enum pw_err err = curve_create(&v->options, v->source.trace, &v->curve, &why);
 	progress_begin(&v->progress, !v->no_progress && !v->quiet);
 	if (err == PW_OK)
 		err = curve_steps(v, &why);
 	progress_end(&v->progress);
 	double seconds = progress_seconds(&v->progress);
-	curve_let_end(v);
-	if (!v->is_command)
-		curve_watch_signals(SIG_DFL);
+	source_let_end(&v->source);
+	if (!v->source.is_command)
+		interrupt_unwatch();
 	if (err == PW_OK)
 		err = curve_result(v->curve, &v->result, &why);
 	if (err != PW_OK)
 		return cli_error("%s", *why.text ? why.text : pw_err_text(err));
 	v->result.wall_s = seconds;
-	v->result.interrupted = curve_signal != 0;
-	return curve_command(&v->result, v->argv + v->word_at, (unsigned)(v->argc - v->word_at));
+	v->result.interrupted = interrupt_seen() != 0;
+	return curve_command(&v->result, source_words(&v->source), source_n_words(&v->source));
 }
 
 static unsigned curve_columns(FILE *out)
@@ -352,48 +290,42 @@ static unsigned curve_columns(FILE *out)
 	return isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &w) == 0 && w.ws_col >= 40 ? w.ws_col : 80;
 }
 
-static void curve_render(struct curve_verb *v, enum curve_output which, FILE *memory)
+static enum pw_err curve_render_report(void *ctx, FILE *memory)
 {
-	FILE *out = v->out[which];
-	switch (which) {
-	case OUT_REPORT: {
-		struct curve_look look = { cli_colour(out), isatty(fileno(out)) && plot_unicode(), curve_columns(out) };
-		curve_report_write(&v->result, &look, memory);
-		break;
-	}
-	case OUT_JSON:
-		if (curve_write_json(&v->result, memory) != PW_OK)
-			fputc('\0', memory); /* its error flag says the rest */
-		break;
-	case OUT_CSV: curve_csv_write(&v->result, memory); break;
-	case OUT_SVG: curve_svg_write(&v->result, memory); break;
-	}
+	const struct curve_verb *v = ctx;
+	FILE *out = v->out[OUT_REPORT].file;
+	struct curve_look look = { cli_colour(out), isatty(fileno(out)) && plot_unicode(), curve_columns(out) };
+	curve_report_write(&v->result, &look, memory);
+	return PW_OK;
 }
 
-static int curve_write_one(struct curve_verb *v, enum curve_output which)
+static enum pw_err curve_render_json(void *ctx, FILE *memory)
 {
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *memory = open_memstream(&text, &bytes);
-	if (memory)
-		curve_render(v, which, memory);
-	bool whole = memory && !ferror(memory);
-	whole = memory && fclose(memory) == 0 && whole;
-	int status = whole ? cli_write(output_title[which], v->name[which] ? v->name[which] : v->out[which] == stdout ? "-" : NULL,
-	                               v->out[which], text, bytes)
-	                   : cli_error("out of memory for the %s", output_title[which]);
-	if (whole)
-		v->out[which] = NULL;
-	mem_free(text);
-	return status;
+	const struct curve_verb *v = ctx;
+	return curve_write_json(&v->result, memory);
+}
+
+static enum pw_err curve_render_csv(void *ctx, FILE *memory)
+{
+	const struct curve_verb *v = ctx;
+	curve_csv_write(&v->result, memory);
+	return PW_OK;
+}
+
+static enum pw_err curve_render_svg(void *ctx, FILE *memory)
+{
+	const struct curve_verb *v = ctx;
+	curve_svg_write(&v->result, memory);
+	return PW_OK;
 }
 
 static int curve_publish(struct curve_verb *v)
 {
+	static const output_render render[OUTPUTS] = { curve_render_report, curve_render_json, curve_render_csv, curve_render_svg };
 	int verdict = CLI_OK;
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, said in words */
 	for (unsigned i = 0; i < OUTPUTS; i++)
-		if (v->out[i] && curve_write_one(v, (enum curve_output)i) != CLI_OK)
+		if (output_write(&v->out[i], render[i], v) != CLI_OK)
 			verdict = CLI_FAILED;
 	const struct curve_result *r = &v->result;
 	if (r->checks_failed)
@@ -406,12 +338,10 @@ static int curve_publish(struct curve_verb *v)
 static void curve_close(struct curve_verb *v)
 {
 	for (unsigned i = 0; i < OUTPUTS; i++)
-		if (v->out[i] && v->out[i] != stdout && v->out[i] != stderr)
-			fclose(v->out[i]);
+		output_close(&v->out[i]);
 	curve_result_fini(&v->result);
 	curve_destroy(v->curve);
-	if (v->trace)
-		trace_close(v->trace);
+	source_close(&v->source);
 	mem_free(v->size);
 }
 
@@ -419,22 +349,25 @@ static int curve_all(struct curve_verb *v, int argc, char **argv)
 {
 	if (curve_words(v, argc, argv) != CLI_OK || curve_open_outputs(v) != CLI_OK)
 		return CLI_FAILED;
-	int status = curve_open_trace(v);
+	int status = source_open(&v->source, v->options.seed);
 	if (status == CLI_OK)
 		status = curve_simulate(v);
 	if (status == CLI_OK)
 		status = curve_publish(v);
-	if (curve_signal)
-		v->signal = curve_signal;
 	return status;
 }
 
 int cli_curve(int argc, char **argv)
 {
-	struct curve_verb v = { 0 };
+	struct curve_verb v = { .out = {
+		[OUT_REPORT] = { .option = "-o", .what = "report" }, [OUT_JSON] = { .option = "--json", .what = "JSON" },
+		[OUT_CSV] = { .option = "--csv", .what = "CSV" }, [OUT_SVG] = { .option = "--svg", .what = "SVG" },
+	} };
 	int status = curve_all(&v, argc, argv);
+	const struct capture_outcome o = v.source.outcome;
+	int signal_number = interrupt_seen() ? interrupt_seen() : o.signal;
 	curve_close(&v);
-	if (status == CLI_FAILED || !(v.signal || v.status))
+	if (status == CLI_FAILED || !(signal_number || o.exit_status))
 		return status;
-	return cli_end_like(v.status, v.signal);
+	return cli_end_like(o.exit_status, signal_number);
 }

@@ -27,7 +27,7 @@ int output_write(struct output *o, output_render render, void *ctx)
 	if (!o->file)
 		return CLI_OK;
 	FILE *memory = open_memstream(&text, &bytes);
-	bool whole = memory && render(ctx, memory) == PW_OK;
+	bool whole = memory && render(ctx, memory) == PW_OK && !ferror(memory);
 	whole = memory && fclose(memory) == 0 && whole;
 	int status;
 	if (whole) {
