@@ -32,7 +32,7 @@
 
 #define ORDER_START 0x0706050403020100ull
 #define BYTES_OF(x) ((x) * 0x0101010101010101ull)
-enum { AHEAD_TABLE = 12, AHEAD_PLACE = 8, AHEAD_STACK = 4 };
+enum { FAR_PAGES = 1 << 14, AHEAD_TABLE = 24, AHEAD_PLACE = 16, AHEAD_STACK = 8 };
 
 /* ---- room ---- */
 
@@ -149,7 +149,7 @@ enum pw_err lru_curve_cover(struct lru_curve *l, uint32_t page)
 
 /* ---- one use ---- */
 
-static inline void count_interval(struct lru_intervals *v, uint64_t before, uint64_t at)
+RECENCY_HOT void count_interval(struct lru_intervals *v, uint64_t before, uint64_t at)
 {
 	uint64_t interval = at - before, counts = before > v->counted_from;
 	unsigned cell = scale_cell(interval);
@@ -159,7 +159,7 @@ static inline void count_interval(struct lru_intervals *v, uint64_t before, uint
 }
 
 /* The page was found at depth: in memories below it the page had left, written back where it was dirty. */
-static inline void use_dirty(struct lru_curve *l, struct lru_page *p, uint64_t depth, bool store)
+RECENCY_HOT void use_dirty(struct lru_curve *l, struct lru_page *p, uint64_t depth, bool store)
 {
 	if (p->dirty < depth) {
 		l->written[p->dirty]++;
@@ -171,15 +171,24 @@ static inline void use_dirty(struct lru_curve *l, struct lru_page *p, uint64_t d
 }
 
 /* Which entry has the tag: its number, LRU_FRONT when none has. */
-static inline unsigned front_find(const struct lru_front *f, uint64_t tag)
+RECENCY_HOT unsigned front_find(const struct lru_front *f, uint64_t tag)
 {
 	const lru_tags want = { tag, tag, tag, tag }, low = { 1, 2, 3, 4 }, high = { 5, 6, 7, 8 };
 	lru_tags found = ((lru_tags)(f->tag[0] == want) & low) | ((lru_tags)(f->tag[1] == want) & high);
 	return (unsigned)((found[0] | found[1] | found[2] | found[3]) - 1) & 15;
 }
 
+/* Written as whole vectors, because the next search loads them so. */
+RECENCY_HOT void front_tag(struct lru_front *f, unsigned entry, uint64_t tag)
+{
+	const lru_tags low = { 0, 1, 2, 3 }, high = { 4, 5, 6, 7 }, here = { entry, entry, entry, entry }, new = { tag, tag, tag, tag };
+	lru_tags in_low = (lru_tags)(low == here), in_high = (lru_tags)(high == here);
+	f->tag[0] = (in_low & new) | (~in_low & f->tag[0]);
+	f->tag[1] = (in_high & new) | (~in_high & f->tag[1]);
+}
+
 /* Moves an entry to the front of the order.  => the place it had */
-static inline unsigned front_lift(struct lru_front *f, unsigned entry)
+RECENCY_HOT unsigned front_lift(struct lru_front *f, unsigned entry)
 {
 	uint64_t x = f->order ^ BYTES_OF((uint64_t)entry);
 	unsigned at = (unsigned)__builtin_ctzll((x - BYTES_OF(1ull)) & ~x & BYTES_OF(0x80ull)) & ~7u; /* in bits */
@@ -189,7 +198,7 @@ static inline unsigned front_lift(struct lru_front *f, unsigned entry)
 }
 
 /* The page enters the front: the oldest there makes room. */
-static inline enum pw_err front_enter(struct lru_curve *l, uint64_t tag, uint32_t page, unsigned allow, const struct lru_page *state)
+RECENCY_HOT enum pw_err front_enter(struct lru_curve *l, uint64_t tag, uint32_t page, unsigned allow, const struct lru_page *state)
 {
 	struct lru_front *f = &l->front;
 	unsigned entry = (unsigned)(f->order >> 56);
@@ -202,21 +211,26 @@ static inline enum pw_err front_enter(struct lru_curve *l, uint64_t tag, uint32_
 		f->n++;
 	}
 	f->order = f->order << 8 | entry;
-	f->tag[entry / 4][entry % 4] = tag;
+	front_tag(f, entry, tag);
 	f->id[entry] = page;
 	f->allow[entry] = allow;
 	f->page[entry] = *state;
 	return PW_OK;
 }
 
-static inline void count_fault(struct lru_curve *l, uint32_t class, uint64_t depth)
+RECENCY_HOT void count_fault(struct lru_curve *l, uint32_t class, uint64_t depth)
 {
 	l->class[class].cell[scale_cell(depth)]++;
-	l->depth[depth] += depth > LRU_FRONT;
+	if (depth > LRU_FRONT) { /* the counter of a depth is far away: it is asked for now and counted a little later */
+		uint64_t *later = &l->pending[l->n_pending++ % LRU_PENDING];
+		l->depth[*later]++;
+		*later = depth;
+		__builtin_prefetch(&l->depth[depth], 1);
+	}
 }
 
 /* A use that the front has, at its place there. */
-static inline void use_in_front(struct lru_curve *l, unsigned entry, uint64_t at, uint64_t n, unsigned kinds)
+RECENCY_HOT void use_in_front(struct lru_curve *l, unsigned entry, uint64_t at, uint64_t n, unsigned kinds)
 {
 	struct lru_page *p = &l->front.page[entry];
 	struct lru_class *c = &l->class[p->class];
@@ -229,7 +243,7 @@ static inline void use_in_front(struct lru_curve *l, unsigned entry, uint64_t at
 }
 
 /* A use of a page that the front does not have, but somebody knows. */
-static inline enum pw_err use_from_stack(struct lru_curve *l, uint64_t tag, uint32_t page, uint64_t at, uint64_t n, unsigned kinds,
+RECENCY_HOT enum pw_err use_from_stack(struct lru_curve *l, uint64_t tag, uint32_t page, uint64_t at, uint64_t n, unsigned kinds,
                                          unsigned allow)
 {
 	struct lru_page p = l->page[page];
@@ -243,10 +257,12 @@ static inline enum pw_err use_from_stack(struct lru_curve *l, uint64_t tag, uint
 	return front_enter(l, tag, page, allow, &p);
 }
 
-static inline void run_prefetch(const struct lru_curve *l, const struct uses *u, uint64_t i)
+RECENCY_HOT void run_prefetch(const struct lru_curve *l, const struct uses *u, uint64_t i)
 {
-	__builtin_prefetch(dense_home(&l->table, u->key[i + AHEAD_TABLE]));
-	const uint32_t *word = dense_get(&l->table, u->key[i + AHEAD_PLACE]);
+	const uint32_t *word = dense_get(&l->table, u->key[i + AHEAD_TABLE]);
+	if (word)
+		__builtin_prefetch(word);
+	word = dense_get(&l->table, u->key[i + AHEAD_PLACE]);
 	if (word && *word) {
 		recency_prefetch_place(&l->stack, lru_word_page(*word));
 		__builtin_prefetch(&l->page[lru_word_page(*word)], 1);
@@ -257,7 +273,7 @@ static inline void run_prefetch(const struct lru_curve *l, const struct uses *u,
 }
 
 /* One instance looks ahead, for streams that seldom find their page in the front. */
-static inline __attribute__((always_inline)) uint64_t run_uses(struct lru_curve *l, const struct uses *u, uint64_t i, bool ahead,
+RECENCY_HOT uint64_t run_uses(struct lru_curve *l, const struct uses *u, uint64_t i, bool ahead,
                                                                enum pw_err *ret_err)
 {
 	uint64_t begin = use_begin(u, i), misses = 0, n = u->n;
@@ -290,13 +306,13 @@ static inline __attribute__((always_inline)) uint64_t run_uses(struct lru_curve 
 	return i;
 }
 
-__attribute__((target_clones("avx2", "default"), optimize("O3"))) static uint64_t
+__attribute__((target_clones("arch=x86-64-v3", "default"), optimize("O3"))) static uint64_t
 run_near(struct lru_curve *l, const struct uses *u, uint64_t first, enum pw_err *ret_err)
 {
 	return run_uses(l, u, first, false, ret_err);
 }
 
-__attribute__((target_clones("avx2", "default"), optimize("O3"))) static uint64_t
+__attribute__((target_clones("arch=x86-64-v3", "default"), optimize("O3"))) static uint64_t
 run_far(struct lru_curve *l, const struct uses *u, uint64_t first, enum pw_err *ret_err)
 {
 	return run_uses(l, u, first, true, ret_err);
@@ -311,10 +327,11 @@ uint64_t lru_curve_run(struct lru_curve *l, const struct uses *u, uint64_t first
 		*ret_err = lru_curve_log_flush(l);
 	if (*ret_err != PW_OK)
 		return first;
-	bool far = l->misses_front * 4 > u->n;
-	if (first == 0)
+	if (first == 0) {
+		l->far = l->misses_front * 4 > u->n && l->n_pages > FAR_PAGES;
 		l->misses_front = 0;
-	return far ? run_far(l, u, first, ret_err) : run_near(l, u, first, ret_err);
+	}
+	return l->far ? run_far(l, u, first, ret_err) : run_near(l, u, first, ret_err);
 }
 
 /* ---- what the owner does ---- */
@@ -362,6 +379,10 @@ void lru_curve_fault(struct lru_curve *l, uint32_t class, uint64_t depth)
 enum pw_err lru_curve_flush(struct lru_curve *l)
 {
 	struct lru_front *f = &l->front;
+	for (unsigned i = 0; i < LRU_PENDING; i++) {
+		l->depth[l->pending[i]]++; /* that of 0 means nothing */
+		l->pending[i] = 0;
+	}
 	while (f->n) {
 		unsigned entry = (unsigned)(f->order >> (8 * (f->n - 1))) & 255;
 		enum pw_err err = recency_push(&l->stack, f->id[entry]);
@@ -394,6 +415,7 @@ void lru_curve_clean(struct lru_curve *l, uint32_t page)
 
 void lru_curve_forget(struct lru_curve *l)
 {
+	memset(l->pending, 0, sizeof l->pending);
 	memset(l->class, 0, l->n_classes * sizeof *l->class);
 	memset(l->depth, 0, l->depths_room * sizeof *l->depth);
 	l->intervals = (struct lru_intervals){ .counted_from = l->now, .window_began = l->now };

@@ -38,7 +38,7 @@ struct lru_page {
 	uint64_t at;      /* the reference that used it last, from 1 */
 };
 
-enum { LRU_FRONT = 8 };
+enum { LRU_FRONT = 8, LRU_PENDING = 16 };
 typedef uint64_t lru_tags __attribute__((vector_size(32)));
 
 /* The top of the stack, apart: most uses end here. */
@@ -66,12 +66,15 @@ struct lru_curve {
 	uint64_t n_pages, pages_room;    /* numbers given so far */
 	uint64_t now;                    /* references before the batch */
 	uint64_t *depth;                 /* faults in every size below it; below LRU_FRONT + 1 only classes know */
+	uint64_t pending[LRU_PENDING];   /* depths that will be counted; 0: none */
+	unsigned n_pending;
 	int64_t *written;                /* the change of the write-backs from the size before to this one */
 	uint64_t depths_room;
 	struct lru_class *class;
 	unsigned n_classes;
 	struct lru_intervals intervals;
-	uint64_t misses_front;           /* uses that were not in the front */
+	uint64_t misses_front;           /* uses that were not in the front, in this batch */
+	bool far;                        /* many were not in the last one, and pages are many: look ahead */
 	struct use_log *log;             /* NULL, or where the uses go, by way of: */
 	uint32_t *record;
 	uint64_t n_recorded;

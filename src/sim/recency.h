@@ -14,11 +14,14 @@
 #include <stdint.h>
 
 #define RECENCY_HOLE UINT32_MAX
+/* Into each loop that uses it, so that it is compiled for that loop's processor. */
+#define RECENCY_HOT static inline __attribute__((always_inline))
 
 enum {
 	RECENCY_LINE = 512,               /* places in a line of the bitmap */
 	RECENCY_GROUP = RECENCY_LINE * 64,
 	RECENCY_SUPER = RECENCY_GROUP * 64,
+	RECENCY_NEAR = 1024,              /* places from the top that are counted bit by bit */
 };
 
 /* Members live here; only the functions below touch it. */
@@ -43,9 +46,9 @@ void recency_fini(struct recency *r);
 must_use enum pw_err recency_cover(struct recency *r, uint64_t n);
 /* Takes a member out to be put back on top.  A hole above it is filled and its own place becomes one; so does a hole when the number
  * was not in the stack.  => its depth, 0: it was not in the stack. */
-static inline uint64_t recency_lift(struct recency *r, uint32_t number);
+RECENCY_HOT uint64_t recency_lift(struct recency *r, uint32_t number);
 /* Puts a number that is not in the stack on top.  => PW_NOMEM: nothing changed. */
-must_use static inline enum pw_err recency_push(struct recency *r, uint32_t number);
+must_use RECENCY_HOT enum pw_err recency_push(struct recency *r, uint32_t number);
 /* The member is no more: its place is a hole.  => PW_NOMEM */
 must_use enum pw_err recency_die(struct recency *r, uint32_t number);
 /* Takes a member out without a hole.  => there are no holes */
@@ -64,9 +67,9 @@ enum pw_err recency_pack(struct recency *r);
 /* The highest hole is filled. */
 void recency_fill(struct recency *r);
 /* A place below a hole becomes one. */
-static inline void recency_open(struct recency *r, uint64_t at) { r->hole[at >> 6] |= 1ull << (at & 63); r->n_holes++; }
+RECENCY_HOT void recency_open(struct recency *r, uint64_t at) { r->hole[at >> 6] |= 1ull << (at & 63); r->n_holes++; }
 
-static inline void recency_clear(struct recency *r, uint64_t at)
+RECENCY_HOT void recency_clear(struct recency *r, uint64_t at)
 {
 	r->bit[at >> 6] &= ~(1ull << (at & 63));
 	r->line[at / RECENCY_LINE]--;
@@ -76,7 +79,7 @@ static inline void recency_clear(struct recency *r, uint64_t at)
 }
 
 /* How many of the places up to at are held, at included: a constant number of words at each level, so that it needs no branch. */
-static inline uint64_t recency_rank(const struct recency *r, uint64_t at)
+RECENCY_HOT uint64_t recency_rank(const struct recency *r, uint64_t at)
 {
 	uint64_t l = at / RECENCY_LINE, g = at / RECENCY_GROUP, s = at / RECENCY_SUPER, sum = 0;
 	const uint16_t *line = &r->line[l & ~63ull];
@@ -84,24 +87,35 @@ static inline uint64_t recency_rank(const struct recency *r, uint64_t at)
 	const uint64_t *word = &r->bit[l * (RECENCY_LINE / 64)];
 	for (uint64_t i = 0; i < s; i++)
 		sum += r->super[i];
-	uint32_t groups = 0;
+	uint32_t groups = 0, below = g & 63;
 	for (uint32_t i = 0; i < 64; i++)
-		groups += i < (g & 63) ? group[i] : 0;
-	uint16_t lines = 0; /* at most 63 * 512 */
+		groups += group[i] & -(uint32_t)(i < below);
+	uint16_t lines = 0, before = l & 63; /* at most 63 * 512 */
 	for (uint16_t i = 0; i < 64; i++)
-		lines = (uint16_t)(lines + (i < (l & 63) ? line[i] : 0));
+		lines = (uint16_t)(lines + (line[i] & (uint16_t)-(i < before)));
 	uint64_t w = at / 64 & 7;
 	for (uint64_t i = 0; i < w; i++)
 		sum += (uint64_t)__builtin_popcountll(word[i]);
 	return sum + groups + lines + (uint64_t)__builtin_popcountll(word[w] << (63 - (at & 63)));
 }
 
-static inline uint64_t recency_depth(const struct recency *r, uint32_t number)
+/* How many places from at on are held: the depth of whoever holds at.  Near the top the bits themselves are counted. */
+RECENCY_HOT uint64_t recency_depth_at(const struct recency *r, uint64_t at)
 {
-	return r->place[number] ? r->held - recency_rank(r, r->place[number] - 1) + 1 : 0;
+	if (r->now - at > RECENCY_NEAR)
+		return r->held - recency_rank(r, at) + 1;
+	uint64_t w = at >> 6, last = (r->now - 1) >> 6, sum = (uint64_t)__builtin_popcountll(r->bit[w] >> (at & 63));
+	while (w < last)
+		sum += (uint64_t)__builtin_popcountll(r->bit[++w]);
+	return sum;
 }
 
-static inline uint64_t recency_lift(struct recency *r, uint32_t number)
+static inline uint64_t recency_depth(const struct recency *r, uint32_t number)
+{
+	return r->place[number] ? recency_depth_at(r, r->place[number] - 1) : 0;
+}
+
+RECENCY_HOT uint64_t recency_lift(struct recency *r, uint32_t number)
 {
 	uint64_t at = r->place[number];
 	bool filled = r->n_holes && (!at || r->hole_top > at - 1);
@@ -111,7 +125,7 @@ static inline uint64_t recency_lift(struct recency *r, uint32_t number)
 		return 0;
 	}
 	at--;
-	uint64_t depth = r->held - recency_rank(r, at) + 1;
+	uint64_t depth = recency_depth_at(r, at);
 	r->place[number] = 0;
 	if (filled) {
 		r->owner[at] = RECENCY_HOLE;
@@ -123,7 +137,7 @@ static inline uint64_t recency_lift(struct recency *r, uint32_t number)
 	return depth;
 }
 
-static inline enum pw_err recency_push(struct recency *r, uint32_t number)
+RECENCY_HOT enum pw_err recency_push(struct recency *r, uint32_t number)
 {
 	if (__builtin_expect(r->now == r->room, 0)) {
 		enum pw_err err = recency_pack(r);
