@@ -39,7 +39,7 @@ struct lru_page {
 };
 
 enum { LRU_FRONT = 8, LRU_PENDING = 16 };
-typedef uint64_t lru_tags __attribute__((vector_size(32)));
+typedef uint64_t lru_tags __attribute__((vector_size(32), aligned(8))); /* allocated memory is not aligned to 32 */
 
 /* The top of the stack, apart: most uses end here. */
 struct lru_front {
