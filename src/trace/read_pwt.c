@@ -290,6 +290,8 @@ static void pwt_next(struct trace *t, struct trace_item *ret)
 			good = run_give(r, ret);
 		else if (r->item < r->item_end)
 			good = item_next(r, ret);
+		else if (r->code < r->code_end)
+			good = false; /* references of no run */
 		else if (!frame_next(r))
 			break;
 	}
@@ -303,6 +305,7 @@ static void state_reset(struct reader_state *r)
 	r->ended = false;
 	r->refs = r->run = 0;
 	r->item = r->item_end = NULL;
+	r->code = r->code_end = NULL;
 	r->trace.info.records = 0;
 }
 

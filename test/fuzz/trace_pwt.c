@@ -5,6 +5,7 @@
 #include "driver/fuzz.h"
 #include "driver/fuzz_trace.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -77,6 +78,50 @@ static void seal(uint8_t *bytes, size_t size)
 		n = frame_seal(bytes + at, size - at);
 }
 
+/* References and events of a trace, to its end. */
+struct count {
+	uint64_t refs, events;
+	enum pw_err error;
+};
+
+static struct count count_all(struct trace *t)
+{
+	struct count c = { 0 };
+	struct trace_item item;
+	do {
+		trace_next(t, &item);
+		c.refs += item.n_refs;
+		c.events += item.kind == TRACE_ITEM_EVENT;
+	} while (item.kind != TRACE_ITEM_END);
+	c.error = trace_error(t, NULL);
+	return c;
+}
+
+/* What skimming counts is what reading finds, unless the references cannot be unpacked; an outline is right or refused. */
+static void fuzz_ends(const uint8_t *bytes, size_t size)
+{
+	char name[40];
+	struct trace *t;
+	struct pwt_outline outline;
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	if (fd >= 0 && write(fd, bytes, size) == (ssize_t)size && !trace_open(name, &t, NULL)) {
+		struct count full = count_all(t), skimmed = { 0 };
+		enum pw_err err = pwt_outline(t, &outline, NULL);
+		if (!err && !full.error && outline.refs != full.refs)
+			abort();
+		if (!trace_rewind(t, NULL) && pwt_skim(t)) {
+			skimmed = count_all(t);
+			if (!full.error && (skimmed.refs != full.refs || skimmed.events != full.events))
+				abort();
+			if (skimmed.refs < full.refs)
+				abort();
+		}
+		trace_close(t);
+	}
+	close(fd);
+}
+
 void fuzz_one(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = mem_alloc(size);
@@ -86,5 +131,6 @@ void fuzz_one(const uint8_t *bytes, size_t size)
 	if (size % 4)
 		seal(copy, size);
 	fuzz_trace(copy, size);
+	fuzz_ends(copy, size);
 	mem_free(copy);
 }
