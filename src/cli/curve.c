@@ -18,8 +18,6 @@
 #include "../base/text.h"
 #include "../sim/shards.h"
 #include "../sim/words.h"
-#include "../trace/capture.h"
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
