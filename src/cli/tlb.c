@@ -26,7 +26,7 @@ enum tlb_key { KEY_PAGE = 0x200, KEY_ENTRIES, KEY_WAYS, KEY_ALL, KEY_TABLES_ONLY
 
 #define PAGES_DEFAULT   "4K,16K,64K,2M,1G"
 #define ENTRIES_DEFAULT "16,32,64,128,256,512,1024,2048,4096"
-#define WAYS_DEFAULT    "1,2,4,8,16,fa"
+#define WAYS_DEFAULT    "2,4,8,16,fa"
 
 static const struct argp_option tlb_options_list[] = {
 	{ .doc = "The table:", .group = 1 },

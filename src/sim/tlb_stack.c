@@ -30,56 +30,11 @@
  * short); sampling sets (the tables must be exact).
  * Source: R. L. Mattson, J. Gecsei, D. R. Slutz, I. L. Traiger, "Evaluation techniques for storage hierarchies", IBM Systems Journal 9
  * (1970); M. D. Hill and A. J. Smith, "Evaluating associativity in CPU caches", IEEE Trans. Computers 38 (1989). */
-#include "tlb_stack.h"
-#include "../base/mem.h"
-#include "tlb_order.h"
+#include "tlb_stack_impl.h"
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
-
-enum { WINDOW = 32, LINE = 16, SETS_MAX = 64, LOW_BITS = 15 };
-enum { NEAR = 3, NEAR_PATTERNS = 16 + 16 * 16 + 16 * 16 * 16 }; /* hits at most this deep are counted by pattern */
-
-/* What is kept for one number of sets above one. */
-struct sets {
-	uint32_t sets, ways;         /* ways: distances from here on are all the same */
-	uint32_t length;             /* of a list: ways, rounded up to whole lines */
-	uint32_t mask;               /* sets - 1 for a power of two, else 0 */
-	unsigned bits;               /* log2 of a power of two */
-	uint32_t *list;              /* [set * length + index]: a page, 0: a hole */
-	uint64_t *distance;          /* [0 .. ways]: references at that distance, from 1 on */
-	struct tlb_shape_set *miss;  /* [distance]: shapes of so many sets that miss there */
-	uint32_t in_window[WINDOW];  /* the set of each page of the window, unless a power of two */
-};
-
-enum { PAGE_NEW, PAGE_KNOWN, PAGE_FLUSHED };
-
-struct tlb_stack {
-	const struct tlb_pages *pages;
-	const uint32_t *group;       /* base page -> page; NULL: the same */
-	const uint64_t *key;         /* page -> its number in the address space */
-	uint32_t n;                  /* pages in the window */
-	uint32_t window[WINDOW];
-	uint16_t low[WINDOW];        /* low bits of their page numbers */
-	uint64_t shared[LOW_BITS + 1][2]; /* [common low bits]: a byte for each power of two up to there */
-	struct sets set[SETS_MAX];   /* powers of two in order, then the others */
-	unsigned n_sets, n_powers;
-	bool near_usable;            /* all numbers of sets are powers of two */
-	uint64_t near[NEAR_PATTERNS];/* hits by the common low bits with each page above; not yet in depth and distance */
-	struct tlb_shape_set *near_miss;
-	bool near_any[NEAR_PATTERNS];
-	struct tlb_order order;
-	uint64_t *depth;             /* [0 .. order.depth]: references at that distance with one set */
-	struct tlb_shape_set *depth_miss;
-	struct tlb_shape_set all;
-	struct tlb_shape shape[TLB_SHAPES];
-	unsigned n_shapes, shape_words, leaf;
-	struct tlb_walks *walks;
-	uint32_t *state;             /* of each page: epoch << 2 | PAGE_* */
-	uint32_t epoch;              /* raised when everything is flushed */
-	struct tlb_stack_counts counts;
-};
 
 /* ---- lists ---- */
 
@@ -186,14 +141,17 @@ struct neighbours {
 	uint64_t byte[2];
 };
 
-static inline struct neighbours neighbours_of(const struct tlb_stack *s, uint32_t n, uint16_t low)
+static inline unsigned low_common(uint32_t a, uint32_t b) { return (unsigned)__builtin_ctz((a ^ b) | 1u << LOW_BITS); }
+
+static inline struct neighbours neighbours_of(const struct tlb_stack *s, uint32_t n, uint32_t low)
 {
 	struct neighbours c = { { 0, 0 } };
-	for (uint32_t i = 0; i < n; i++) {
-		const uint64_t *shared = s->shared[__builtin_ctz((unsigned)(s->low[i] ^ low) | 1u << LOW_BITS)];
-		c.byte[0] += shared[0];
-		c.byte[1] += shared[1];
-	}
+	for (uint32_t i = 0; i < n; i += 4)
+		for (uint32_t j = i; j < i + 4; j++) { /* those past n add nothing: a loop of exact length is mispredicted */
+			const uint64_t *shared = s->shared[low_common(s->low[j], low) | (unsigned)(j >= n) << 4];
+			c.byte[0] += shared[0];
+			c.byte[1] += shared[1];
+		}
 	return c;
 }
 
@@ -218,22 +176,29 @@ static inline void count_distance(struct sets *set, uint32_t distance, struct tl
 		miss->bits[i] |= set->miss[distance].bits[i];
 }
 
-static inline void count_depth(struct tlb_stack *s, uint32_t depth, struct tlb_shape_set *miss)
+static inline void count_depth(struct tlb_stack *s, uint32_t depth, struct tlb_shape_set *miss, unsigned words)
 {
 	s->depth[depth]++;
-	for (unsigned i = 0; i < s->shape_words; i++)
+	for (unsigned i = 0; i < words; i++)
 		miss->bits[i] |= s->depth_miss[depth].bits[i];
 }
 
-/* The page at index k comes to the front; what was above it moves down. */
-static inline void window_raise(struct tlb_stack *s, uint32_t k, uint32_t page, uint16_t low)
+/* What is above index k moves down.  The first few are written one by one, the others in vectors, as they will be read. */
+static inline void words_raise(uint32_t *word, uint32_t k, uint32_t first)
 {
-	for (uint32_t i = k; i > 0; i--) {
-		s->window[i] = s->window[i - 1];
-		s->low[i] = s->low[i - 1];
-	}
-	s->window[0] = page;
-	s->low[0] = low;
+	uint32_t i = k;
+	for (; i >= TOP + 4; i -= 4)
+		*(four *)(word + i - 3) = *(const four *)(word + i - 4);
+	for (; i > 0; i--)
+		word[i] = word[i - 1];
+	word[0] = first;
+}
+
+/* The page at index k comes to the front. */
+static inline void window_raise(struct tlb_stack *s, uint32_t k, uint32_t page, uint32_t low)
+{
+	words_raise(s->window, k, page);
+	words_raise(s->low, k, low);
 	for (unsigned i = s->n_powers; i < s->n_sets; i++) {
 		uint32_t *in = s->set[i].in_window, mine = in[k];
 		for (uint32_t j = k; j > 0; j--)
@@ -242,55 +207,81 @@ static inline void window_raise(struct tlb_stack *s, uint32_t k, uint32_t page, 
 	}
 }
 
-static inline unsigned low_common(uint16_t a, uint16_t b) { return (unsigned)__builtin_ctz((unsigned)(a ^ b) | 1u << LOW_BITS); }
+/* The top of the window while it is in registers. */
+struct top {
+	uint32_t page[TOP], low[TOP];
+};
 
-/* A hit close to the top: which sets it shares with the pages above says all, so that is counted.  => 1 <= k <= NEAR */
-static inline unsigned near_pattern(const struct tlb_stack *s, uint32_t k)
+static inline void top_load(const struct tlb_stack *s, struct top *t)
 {
-	static const unsigned first[NEAR + 1] = { 0, 0, 16, 16 + 16 * 16 };
-	uint16_t low = s->low[k];
-	unsigned pattern = low_common(s->low[0], low) << 8 | low_common(s->low[1], low) << 4 | low_common(s->low[2], low);
-	return first[k] + (pattern >> 4 * (NEAR - k));
+	for (unsigned i = 0; i < TOP; i++) {
+		t->page[i] = s->window[i];
+		t->low[i] = s->low[i];
+	}
 }
 
-/* As window_raise, without a loop: how deep hits are cannot be predicted. */
-static inline void near_raise(struct tlb_stack *s, uint32_t k)
+static inline void top_store(struct tlb_stack *s, const struct top *t)
 {
-	uint32_t page = s->window[k], w0 = s->window[0], w1 = s->window[1], w2 = s->window[2], w3 = s->window[3];
-	uint16_t low = s->low[k], l0 = s->low[0], l1 = s->low[1], l2 = s->low[2], l3 = s->low[3];
-	s->window[0] = page;
-	s->window[1] = w0;
-	s->window[2] = k >= 2 ? w1 : w2;
-	s->window[3] = k >= 3 ? w2 : w3;
-	s->low[0] = low;
-	s->low[1] = l0;
-	s->low[2] = k >= 2 ? l1 : l2;
-	s->low[3] = k >= 3 ? l2 : l3;
+	for (unsigned i = 0; i < TOP; i++) {
+		s->window[i] = t->page[i];
+		s->low[i] = t->low[i];
+	}
 }
 
-/* Where a page stands among those near the top, from 1 on; 0: nowhere.  One by one: they were written a moment ago, and a vector of
- * them would wait for the writes. */
-static inline uint32_t near_find(const struct tlb_stack *s, uint32_t page)
+/* A hit close to the top: which sets it shares with the pages above says all, so that is counted.  Without branches, because how deep
+ * hits are cannot be predicted.  => the pattern; the page is one of t->page[1 .. NEAR] */
+static inline unsigned near_hit(struct tlb_stack *s, struct top *t, uint32_t page)
 {
-	unsigned match = (unsigned)(s->window[1] == page) << 1 | (unsigned)(s->window[2] == page) << 2 |
-			 (unsigned)(s->window[3] == page) << 3;
-	return match ? (uint32_t)__builtin_ctz(match) : 0;
+	bool is_1 = page == t->page[1], is_3 = page == t->page[3];
+	uint32_t low = is_1 ? t->low[1] : is_3 ? t->low[3] : t->low[2];
+	unsigned first = is_1 ? 0 : is_3 ? 16 + 16 * 16 : 16, shift = is_1 ? 8 : is_3 ? 0 : 4;
+	unsigned all = low_common(t->low[0], low) << 8 | low_common(t->low[1], low) << 4 | low_common(t->low[2], low);
+	unsigned pattern = first + (all >> shift);
+	s->near[pattern]++;
+	t->page[3] = is_3 ? t->page[2] : t->page[3];
+	t->low[3] = is_3 ? t->low[2] : t->low[3];
+	t->page[2] = is_1 ? t->page[2] : t->page[1];
+	t->low[2] = is_1 ? t->low[2] : t->low[1];
+	t->page[1] = t->page[0];
+	t->low[1] = t->low[0];
+	t->page[0] = page;
+	t->low[0] = low;
+	return pattern;
 }
 
-static inline void window_hit(struct tlb_stack *s, uint32_t k, struct tlb_shape_set *miss)
+/* Where a page stands in the window, or WINDOW.  The top is looked at one by one: it was written a moment ago, and a vector of it
+ * would wait for the writes. */
+static inline uint32_t top_find(const struct tlb_stack *s, uint32_t page)
+{
+	unsigned match = (unsigned)(s->window[0] == page) | (unsigned)(s->window[1] == page) << 1 |
+			 (unsigned)(s->window[2] == page) << 2 | (unsigned)(s->window[3] == page) << 3;
+	return match ? (uint32_t)__builtin_ctz(match) : WINDOW;
+}
+
+static inline uint32_t below_find(const struct tlb_stack *s, uint32_t page)
+{
+	if (s->n <= TOP)
+		return WINDOW;
+	uint64_t match = (line_match(s->window + TOP, page) | (uint64_t)line_match(s->window + TOP + LINE, page) << LINE) &
+			 ((1ull << (s->n - TOP)) - 1);
+	return match ? TOP + (uint32_t)__builtin_ctzll(match) : WINDOW;
+}
+
+static inline __attribute__((always_inline)) void window_hit(struct tlb_stack *s, uint32_t k, struct tlb_shape_set *miss,
+							      unsigned words)
 {
 	struct neighbours c = neighbours_of(s, k, s->low[k]);
-	count_depth(s, k, miss);
+	count_depth(s, k, miss, words);
 	for (unsigned i = 0; i < s->n_powers; i++) { /* the more sets, the fewer neighbours */
 		uint32_t distance = neighbours_in(s, &c, &s->set[i], k, 0);
 		if (distance == 0)
 			break;
-		count_distance(&s->set[i], distance, miss, s->shape_words);
+		count_distance(&s->set[i], distance, miss, words);
 	}
 	for (unsigned i = s->n_powers; i < s->n_sets; i++) {
 		uint32_t distance = neighbours_in(s, &c, &s->set[i], k, s->set[i].in_window[k]);
 		if (distance)
-			count_distance(&s->set[i], distance, miss, s->shape_words);
+			count_distance(&s->set[i], distance, miss, words);
 	}
 	window_raise(s, k, s->window[k], s->low[k]);
 }
@@ -311,19 +302,20 @@ static void window_empty(struct tlb_stack *s)
 {
 	while (s->n > 0)
 		window_shed(s);
+	memset(s->window, 0, TOP * sizeof *s->window); /* no page: nothing is found there */
 }
 
 /* A page that is not in the window. */
 static inline void window_miss(struct tlb_stack *s, uint32_t page, struct tlb_shape_set *miss)
 {
 	uint64_t number = number_of(s, page);
-	uint16_t low = (uint16_t)(number & ((1u << LOW_BITS) - 1));
+	uint32_t low = (uint32_t)number & ((1u << LOW_BITS) - 1);
 	uint32_t state = s->state[page], n = s->n;
 	bool known = state == (s->epoch << 2 | PAGE_KNOWN);
 	struct neighbours c = neighbours_of(s, n, low);
 	uint32_t position = tlb_order_take(&s->order, page) + n, where[SETS_MAX];
 	if (known) {
-		count_depth(s, position < s->order.depth ? position : s->order.depth, miss);
+		count_depth(s, position < s->order.depth ? position : s->order.depth, miss, s->shape_words);
 	} else {
 		s->counts.cold += state == 0;
 		s->counts.flushed += state != 0;
@@ -360,25 +352,22 @@ static void walk(struct tlb_stack *s, uint32_t base, const struct tlb_shape_set 
 		tlb_walks_walk(s->walks, miss, base);
 }
 
-static inline void reference(struct tlb_stack *s, uint32_t base, uint32_t page, bool first_store)
+__attribute__((target_clones("avx2", "default"), flatten))
+static void reference(struct tlb_stack *s, uint32_t base, bool first_store)
 {
-	uint32_t near = s->n > NEAR && s->near_usable && !first_store ? near_find(s, page) : 0;
-	if (near) {
-		unsigned pattern = near_pattern(s, near);
-		s->near[pattern]++;
-		near_raise(s, near);
-		if (s->near_any[pattern] && s->walks)
-			tlb_walks_walk(s->walks, &s->near_miss[pattern], base);
-		return;
-	}
-	struct tlb_shape_set miss = { { 0 } };
-	uint64_t match = (line_match(s->window, page) | (uint64_t)line_match(s->window + LINE, page) << LINE) & ((1ull << s->n) - 1);
-	uint32_t k = match ? (uint32_t)__builtin_ctzll(match) : WINDOW;
-	if (!match)
+	uint32_t page = s->group ? s->group[base] : base;
+	uint32_t k = top_find(s, page);
+	struct tlb_shape_set miss;
+	for (unsigned i = 0; i < s->shape_words; i++)
+		miss.bits[i] = 0;
+	k = k < WINDOW ? k : below_find(s, page);
+	if (k == WINDOW)
 		window_miss(s, page, &miss);
+	else if (k > 0 && s->shape_words == 1)
+		window_hit(s, k, &miss, 1);
 	else if (k > 0)
-		window_hit(s, k, &miss);
-	if (s->walks)
+		window_hit(s, k, &miss, s->shape_words);
+	if (s->walks && (first_store || s->shape_words > 1 || miss.bits[0]))
 		walk(s, base, &miss, first_store);
 }
 
@@ -392,8 +381,7 @@ static uint32_t pattern_common(unsigned pattern, unsigned common[NEAR])
 	return k;
 }
 
-/* Puts n hits of a pattern where hits are counted; miss (may be NULL) gathers who misses. */
-static void pattern_count(struct tlb_stack *s, unsigned pattern, uint64_t n, struct tlb_shape_set *miss)
+void tlb_stack_pattern(struct tlb_stack *s, unsigned pattern, uint64_t n, struct tlb_shape_set *miss)
 {
 	unsigned common[NEAR];
 	uint32_t k = pattern_common(pattern, common);
@@ -420,21 +408,9 @@ static void near_settle(struct tlb_stack *s)
 {
 	for (unsigned i = 0; i < NEAR_PATTERNS; i++)
 		if (s->near[i]) {
-			pattern_count(s, i, s->near[i], NULL);
+			tlb_stack_pattern(s, i, s->near[i], NULL);
 			s->near[i] = 0;
 		}
-}
-
-static enum pw_err near_fill(struct tlb_stack *s)
-{
-	s->near_usable = s->n_powers == s->n_sets;
-	s->near_miss = mem_zalloc(NEAR_PATTERNS, sizeof *s->near_miss);
-	for (unsigned i = 0; s->near_miss && i < NEAR_PATTERNS; i++) {
-		pattern_count(s, i, 0, &s->near_miss[i]);
-		for (unsigned w = 0; w < s->shape_words; w++)
-			s->near_any[i] |= s->near_miss[i].bits[w] != 0;
-	}
-	return s->near_miss ? PW_OK : PW_NOMEM;
 }
 
 /* ---- what takes translations away ---- */
@@ -456,6 +432,7 @@ static void page_hole(struct tlb_stack *s, uint32_t page)
 static void flush_all(struct tlb_stack *s)
 {
 	s->n = 0;
+	memset(s->window, 0, TOP * sizeof *s->window);
 	s->epoch++;
 	tlb_order_clear(&s->order);
 	for (unsigned i = 0; i < s->n_sets; i++)
@@ -501,197 +478,32 @@ static unsigned command(struct tlb_stack *s, const uint32_t *word)
 	return 1;
 }
 
-__attribute__((target_clones("avx2", "default"), flatten))
+__attribute__((target_clones("avx2", "default")))
 void tlb_stack_eat(struct tlb_stack *s, const struct tlb_batch *batch)
 {
-	const uint32_t *at = batch->page, *end = at + batch->n_pages;
-	while (at < end) {
+	const uint32_t *at = batch->page, *end = at + batch->n_pages, *group = s->group;
+	struct top t;
+	top_load(s, &t);
+	for (; at < end; at++) {
 		uint32_t word = *at;
-		if (word & 1u << 31) {
-			at += command(s, at);
-			continue;
+		if (!(word & ~(TLB_LOG_FIRST_STORE - 1))) {
+			uint32_t page = group ? group[word] : word;
+			if (page == t.page[0])
+				continue;
+			if (s->near_usable && (page == t.page[1] || page == t.page[2] || page == t.page[3])) {
+				unsigned pattern = near_hit(s, &t, page);
+				if (s->near_any[pattern] && s->walks)
+					tlb_walks_walk(s->walks, &s->near_miss[pattern], word);
+				continue;
+			}
 		}
-		uint32_t base = word & (TLB_LOG_FIRST_STORE - 1), page = s->group ? s->group[base] : base;
-		if (page != s->window[0] || s->n == 0 || word & TLB_LOG_FIRST_STORE)
-			reference(s, base, page, word & TLB_LOG_FIRST_STORE);
-		at++;
+		top_store(s, &t);
+		if (word & 1u << 31)
+			at += command(s, at) - 1;
+		else
+			reference(s, word & (TLB_LOG_FIRST_STORE - 1), word & TLB_LOG_FIRST_STORE);
+		top_load(s, &t);
 	}
+	top_store(s, &t);
 	near_settle(s);
-}
-
-/* ---- making and unmaking ---- */
-
-static struct sets *sets_find(struct tlb_stack *s, uint32_t sets)
-{
-	for (unsigned i = 0; i < s->n_sets; i++)
-		if (s->set[i].sets == sets)
-			return &s->set[i];
-	return NULL;
-}
-
-/* Powers of two in rising order first. */
-static bool sets_before(const struct sets *a, const struct sets *b)
-{
-	bool power_a = a->mask != 0, power_b = b->mask != 0;
-	return power_a != power_b ? power_a : a->sets < b->sets;
-}
-
-static enum pw_err sets_add(struct tlb_stack *s, const struct tlb_shape *shape)
-{
-	uint32_t sets = shape->entries / shape->ways;
-	struct sets *known = sets_find(s, sets);
-	if (known) {
-		known->ways = known->ways > shape->ways ? known->ways : shape->ways;
-		return PW_OK;
-	}
-	if (s->n_sets == SETS_MAX)
-		return PW_LIMIT;
-	struct sets fresh = { .sets = sets, .ways = shape->ways };
-	if ((sets & (sets - 1)) == 0 && sets <= 1u << LOW_BITS) {
-		fresh.mask = sets - 1;
-		fresh.bits = (unsigned)__builtin_ctz(sets);
-	}
-	unsigned at = s->n_sets++;
-	for (; at > 0 && sets_before(&fresh, &s->set[at - 1]); at--)
-		s->set[at] = s->set[at - 1];
-	s->set[at] = fresh;
-	s->n_powers += fresh.mask != 0;
-	return PW_OK;
-}
-
-static enum pw_err sets_fill(struct sets *set)
-{
-	set->length = (set->ways + LINE - 1) / LINE * LINE;
-	set->list = mem_zalloc((size_t)set->sets * set->length, sizeof *set->list);
-	set->distance = mem_zalloc(set->ways + 1u, sizeof *set->distance);
-	set->miss = mem_zalloc(set->ways + 1u, sizeof *set->miss);
-	return set->list && set->distance && set->miss ? PW_OK : PW_NOMEM;
-}
-
-static void shape_bit(struct tlb_shape_set *set, unsigned shape) { set->bits[shape / 64] |= 1ull << shape % 64; }
-
-/* A shape misses at every distance from its ways on. */
-static void shape_place(struct tlb_stack *s, unsigned i)
-{
-	uint32_t sets = s->shape[i].entries / s->shape[i].ways;
-	shape_bit(&s->all, i);
-	if (sets == 1) {
-		for (uint32_t d = s->shape[i].ways; d <= s->order.depth; d++)
-			shape_bit(&s->depth_miss[d], i);
-		return;
-	}
-	struct sets *set = sets_find(s, sets);
-	for (uint32_t d = s->shape[i].ways; d <= set->ways; d++)
-		shape_bit(&set->miss[d], i);
-}
-
-static enum pw_err stack_fill(struct tlb_stack *s, const struct tlb_stack_config *c)
-{
-	uint32_t depth = WINDOW;
-	enum pw_err err = PW_OK;
-	for (unsigned i = 0; i < c->n_shapes && err == PW_OK; i++) {
-		depth = depth > c->shape[i].entries ? depth : c->shape[i].entries; /* for the conflict misses of every shape */
-		if (c->shape[i].entries > c->shape[i].ways)
-			err = sets_add(s, &c->shape[i]);
-	}
-	if (err == PW_OK)
-		err = tlb_order_init(&s->order, depth);
-	for (unsigned i = 0; i < s->n_sets && err == PW_OK; i++)
-		err = sets_fill(&s->set[i]);
-	s->depth = mem_zalloc(depth + 1u, sizeof *s->depth);
-	s->depth_miss = mem_zalloc(depth + 1u, sizeof *s->depth_miss);
-	s->state = mem_reserve((size_t)TLB_PAGES_MAX * sizeof *s->state);
-	if (err == PW_OK && (!s->depth || !s->depth_miss || !s->state))
-		err = PW_NOMEM;
-	for (unsigned i = 0; i < c->n_shapes && err == PW_OK; i++)
-		shape_place(s, i);
-	err = err == PW_OK ? near_fill(s) : err;
-	return err == PW_OK ? tlb_walks_create(c->pages, c->cpu, c->leaf, c->n_shapes, &s->walks) : err;
-}
-
-enum pw_err tlb_stack_create(const struct tlb_stack_config *c, struct tlb_stack **ret)
-{
-	*ret = NULL;
-	struct tlb_stack *s = mem_zalloc(1, sizeof *s);
-	if (!s)
-		return PW_NOMEM;
-	s->pages = c->pages;
-	s->group = c->pages->group[c->size];
-	s->key = c->pages->group_key[c->size];
-	s->leaf = c->leaf;
-	s->epoch = 1;
-	s->n_shapes = c->n_shapes;
-	s->shape_words = (c->n_shapes + 63) / 64;
-	memcpy(s->shape, c->shape, c->n_shapes * sizeof *c->shape);
-	for (unsigned common = 0; common <= LOW_BITS; common++)
-		for (unsigned bits = 0; bits <= common; bits++)
-			s->shared[common][bits >> 3] |= 1ull << (bits & 7) * 8;
-	enum pw_err err = stack_fill(s, c);
-	if (err != PW_OK) {
-		tlb_stack_destroy(s);
-		return err;
-	}
-	*ret = s;
-	return PW_OK;
-}
-
-void tlb_stack_destroy(struct tlb_stack *s)
-{
-	if (!s)
-		return;
-	for (unsigned i = 0; i < s->n_sets; i++) {
-		mem_free(s->set[i].list);
-		mem_free(s->set[i].distance);
-		mem_free(s->set[i].miss);
-	}
-	tlb_order_fini(&s->order);
-	tlb_walks_destroy(s->walks);
-	mem_free(s->depth);
-	mem_free(s->depth_miss);
-	mem_free(s->near_miss);
-	mem_unreserve(s->state, (size_t)TLB_PAGES_MAX * sizeof *s->state);
-	mem_free(s);
-}
-
-/* ---- what came of it ---- */
-
-enum pw_err tlb_stack_error(const struct tlb_stack *s) { return s->walks ? tlb_walks_error(s->walks) : PW_OK; }
-struct tlb_stack_counts tlb_stack_counts(const struct tlb_stack *s) { return s->counts; }
-
-uint64_t tlb_stack_misses(const struct tlb_stack *s, uint32_t sets, uint32_t ways)
-{
-	uint64_t n = s->counts.cold + s->counts.flushed;
-	if (sets == 1) {
-		for (uint32_t d = ways; d <= s->order.depth; d++)
-			n += s->depth[d];
-		return n;
-	}
-	for (unsigned i = 0; i < s->n_sets; i++)
-		for (uint32_t d = ways; s->set[i].sets == sets && d <= s->set[i].ways; d++)
-			n += s->set[i].distance[d];
-	return n;
-}
-
-bool tlb_stack_sets(const struct tlb_stack *s, unsigned i, uint32_t *ret_sets, uint32_t *ret_ways)
-{
-	if (i > s->n_sets)
-		return false;
-	*ret_sets = i == 0 ? 1 : s->set[i - 1].sets;
-	*ret_ways = i == 0 ? s->order.depth : s->set[i - 1].ways;
-	return true;
-}
-
-uint64_t tlb_stack_reads(const struct tlb_stack *s, unsigned shape, uint64_t by_level[PTFMT_LEVELS])
-{
-	uint64_t walks = tlb_stack_misses(s, s->shape[shape].entries / s->shape[shape].ways, s->shape[shape].ways), sum = 0;
-	unsigned top = s->pages->levels - 1, lowest = s->walks ? tlb_walks_lowest(s->walks) : top;
-	memset(by_level, 0, PTFMT_LEVELS * sizeof *by_level);
-	for (unsigned level = s->leaf; level <= top; level++) {
-		if (level <= lowest)
-			by_level[level] = walks;
-		for (unsigned from = level; from <= top && level > lowest; from++)
-			by_level[level] += tlb_walks_from(s->walks, shape, from);
-		sum += by_level[level];
-	}
-	return sum;
 }

@@ -31,6 +31,8 @@ struct tlb_stack_counts {
 struct tlb_stack_counts tlb_stack_counts(const struct tlb_stack *s);
 /* => sets is one of those the shapes have (1: fully associative), ways is at most what the largest shape of so many sets has. */
 uint64_t tlb_stack_misses(const struct tlb_stack *s, uint32_t sets, uint32_t ways);
+/* All of them at once: ret[w - 1] for w from 1 to ways. */
+void tlb_stack_all_misses(const struct tlb_stack *s, uint32_t sets, uint32_t ways, uint64_t *ret);
 /* What is known: goes through the numbers of sets; ways: up to which misses are known.  => false past the end */
 bool tlb_stack_sets(const struct tlb_stack *s, unsigned i, uint32_t *ret_sets, uint32_t *ret_ways);
 /* Entries of each table level read by the walks of a shape.  => their sum */

@@ -381,8 +381,7 @@ static enum pw_err size_lines(struct tlb_size *ret, const struct tlb_stack *stac
 		if (!l->miss)
 			return PW_NOMEM;
 		ret->n_lines++;
-		for (uint32_t w = 1; w <= ways; w++)
-			l->miss[w - 1] = tlb_stack_misses(stack, sets, w);
+		tlb_stack_all_misses(stack, sets, ways, l->miss);
 	}
 	return PW_OK;
 }
