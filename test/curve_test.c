@@ -1,11 +1,9 @@
-/* curve_test.c - curves against runs of every size, and against implementations as plain as can be: the stack with holes, write-backs,
- * working sets, warm-up, and what happens when memory runs out in the middle. */
+/* curve_test.c - curves against runs of every size, and against implementations as plain as can be: write-backs, working
+ * sets, warm-up, samples, and what happens when memory runs out in the middle. */
 #include "../src/base/inject.h"
 #include "../src/base/rng.h"
 #include "../src/sim/curve.h"
-#include "../src/sim/recency.h"
 #include "../src/sim/run.h"
-#include "../src/sim/seq.h"
 #include "../src/base/mem.h"
 #include "reference_policies.h"
 #include <setjmp.h>
@@ -13,153 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-/* ---- the stack alone ---- */
-
-enum { NUMBERS = 300, PLACES = 4096 };
-
-/* The definition: an array of places from the top, RECENCY_HOLE where nobody is. */
-struct plain {
-	uint32_t at[PLACES];
-	unsigned n;
-};
-
-static unsigned plain_find(const struct plain *p, uint32_t number)
-{
-	unsigned i = 0;
-	while (i < p->n && p->at[i] != number)
-		i++;
-	return i;
-}
-
-/* What every memory of n frames does: places above the lesser of the page's own and the topmost hole move down. */
-static unsigned plain_use(struct plain *p, uint32_t number)
-{
-	unsigned d = plain_find(p, number), hole = plain_find(p, RECENCY_HOLE), end = d < hole ? d : hole;
-	if (d < p->n && hole < d)
-		p->at[d] = RECENCY_HOLE;
-	if (end == p->n)
-		p->n++;
-	memmove(p->at + 1, p->at, end * sizeof *p->at);
-	p->at[0] = number;
-	return d + 1;
-}
-
-struct compare {
-	const struct plain *plain;
-	unsigned n;
-};
-
-static void compare_place(void *ctx, uint32_t number, uint64_t depth)
-{
-	struct compare *c = ctx;
-	assert_int_equal(depth, ++c->n);
-	while (c->plain->at[c->n - 1] != number)
-		fail_msg("at depth %u lies %u, not %u", c->n, number, c->plain->at[c->n - 1]);
-}
-
-static void stack_and_plain(uint64_t seed, bool with_deaths)
-{
-	static struct plain plain;
-	struct rng rng;
-	struct recency r;
-	plain.n = 0;
-	rng_init(&rng, seed);
-	assert_int_equal(recency_init(&r), PW_OK);
-	assert_int_equal(recency_cover(&r, NUMBERS), PW_OK);
-	for (unsigned i = 0; i < 120000; i++) {
-		uint32_t number = (uint32_t)(rng_below(&rng, 4) ? rng_below(&rng, 40) : rng_below(&rng, NUMBERS));
-		unsigned at = plain_find(&plain, number);
-		if (with_deaths && at < plain.n && plain.n < PLACES - 2 && rng_below(&rng, 16) == 0) {
-			plain.at[at] = RECENCY_HOLE;
-			assert_int_equal(recency_die(&r, number), PW_OK);
-			continue;
-		}
-		uint64_t depth = recency_depth(&r, number);
-		assert_int_equal(depth, at < plain.n ? at + 1 : 0);
-		assert_int_equal(recency_lift(&r, number), depth);
-		assert_int_equal(recency_push(&r, number), PW_OK);
-		plain_use(&plain, number);
-		assert_int_equal(r.held, plain.n);
-		if (i % 5000 == 0) {
-			struct compare c = { &plain, 0 };
-			recency_each(&r, compare_place, &c);
-			assert_int_equal(c.n, plain.n);
-			const char *flaw = recency_flaw(&r);
-			if (flaw)
-				fail_msg("seed %llu: %s", (unsigned long long)seed, flaw);
-		}
-	}
-	recency_fini(&r);
-}
-
-static void test_stack(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 3; seed++) {
-		stack_and_plain(seed, false);
-		stack_and_plain(seed, true);
-	}
-}
-
-/* The sequence of opt: settling is a pass of bubble sort, whatever the blocks. */
-static void test_seq(void **state)
-{
-	enum { N = 1500 };
-	static uint32_t page[N], time[N];
-	struct seq s;
-	struct rng rng;
-	unsigned n = 0;
-	(void)state;
-	rng_init(&rng, 4);
-	assert_int_equal(seq_init(&s, N), PW_OK);
-	for (unsigned round = 0; round < 4000; round++) {
-		uint32_t x = (uint32_t)rng_below(&rng, N), t = (uint32_t)rng_below(&rng, 1000000), i = 0;
-		if (seq_has(&s, x)) {
-			struct seq_at at = seq_find(&s, x);
-			while (page[i] != x)
-				i++;
-			assert_int_equal(seq_rank(&s, at), i);
-			seq_take(&s, at);
-			n--;
-			memmove(page + i, page + i + 1, (n - i) * sizeof *page);
-			memmove(time + i, time + i + 1, (n - i) * sizeof *time);
-		}
-		memmove(page + 1, page, n * sizeof *page);
-		memmove(time + 1, time, n * sizeof *time);
-		page[0] = x;
-		time[0] = t;
-		n++;
-		seq_put_first(&s, x, t);
-		seq_settle(&s, seq_end(&s));
-		for (i = 0; i + 1 < n; i++)
-			if (time[i] > time[i + 1]) {
-				uint32_t p = page[i], q = time[i];
-				page[i] = page[i + 1];
-				time[i] = time[i + 1];
-				page[i + 1] = p;
-				time[i + 1] = q;
-			}
-		if (round % 100)
-			continue;
-		if (seq_flaw(&s))
-			fail_msg("round %u: %s", round, seq_flaw(&s));
-		i = 0;
-		for (struct seq_at at = seq_begin(&s); !seq_is_end(&s, at); at = seq_after(&s, at))
-			assert_int_equal(seq_page(&s, at), page[i++]);
-		assert_int_equal(i, n);
-	}
-	seq_fini(&s);
-}
-
-static void test_scale(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i + 1 < SCALE_CELLS; i++) {
-		assert_int_equal(scale_cell(scale_size(i)), i);
-		assert_int_equal(scale_cell(scale_size(i) + 1), i + 1);
-	}
-}
 
 /* ---- whole curves ---- */
 
@@ -315,7 +166,7 @@ static void test_lru_is_the_book(void **state)
 
 static void test_opt_is_runs(void **state)
 {
-	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
+	static const struct curve_policy policies[] = { { &policy_lru, .name = "lru" }, { &policy_opt, .name = "opt" } };
 	static const char *const specs[] = {
 		"random:pages=300,refs=20K,writes=0.3,seed=3", "zipf:pages=2000,s=0.9,refs=30K,writes=0.2,seed=8",
 		"loop:pages=300,refs=10K,writes=0.5", "stack:pages=700,s=1.2,refs=30K,writes=0.3", "phases:pages=4000,refs=30K,writes=0.1",
@@ -334,7 +185,7 @@ static void test_opt_is_runs(void **state)
 /* Of any two policies on any stream: no size has more faults than a smaller one, and opt never more than lru. */
 static void test_opt_is_best(void **state)
 {
-	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
+	static const struct curve_policy policies[] = { { &policy_lru, .name = "lru" }, { &policy_opt, .name = "opt" } };
 	struct curve_options o = options_at(NULL, 0);
 	char spec[100];
 	(void)state;
@@ -351,6 +202,25 @@ static void test_opt_is_best(void **state)
 			assert_true(r.line[1].point[k].faults >= r.pages);
 		}
 		curve_result_fini(&r);
+	}
+}
+
+/* Policies that are no stack algorithms, at sizes given as numbers and shares. */
+static void test_policies_are_runs(void **state)
+{
+	static const struct curve_policy policies[] = {
+		{ .ops = &policy_clock, .name = "clock" }, { .ops = &policy_lfu, .name = "lfu" }, { .ops = &policy_two_q, .name = "2q" },
+		{ .ops = &policy_random, .name = "random" }, { .ops = &policy_lru, .name = "lru" }, { .ops = &policy_opt, .name = "opt" },
+	};
+	static const char *const specs[] = { "zipf:pages=1500,s=0.8,refs=20K,writes=0.2", "stack:pages=700,s=1.2,refs=20K,writes=0.3" };
+	struct curve_size size[] = { { 3, 0 }, { 50, 0 }, { 0, 40000 } };
+	(void)state;
+	for (unsigned i = 0; i < sizeof specs / sizeof *specs; i++) {
+		struct curve_options o = options_at(size, 3);
+		o.policy = policies;
+		o.n_policies = sizeof policies / sizeof *policies;
+		o.warmup = i ? 3333 : 0;
+		same_points(specs[i], &o);
 	}
 }
 
@@ -671,7 +541,7 @@ static bool whole_curve(const char *spec, const struct curve_options *o)
 /* The k-th allocation fails, for every k: an error with a reason, and nothing leaks (the sanitizer looks). */
 static void test_no_memory(void **state)
 {
-	static const struct policy_ops *const policies[] = { &policy_lru, &policy_opt };
+	static const struct curve_policy policies[] = { { &policy_lru, .name = "lru" }, { &policy_opt, .name = "opt" } };
 	struct curve_options o;
 	(void)state;
 	curve_options_init(&o);
@@ -686,9 +556,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stack), cmocka_unit_test(test_scale), cmocka_unit_test(test_lru_is_runs),
+		cmocka_unit_test(test_lru_is_runs),
 		cmocka_unit_test(test_lru_is_the_book), cmocka_unit_test(test_programs_are_runs),
-		cmocka_unit_test(test_opt_is_runs), cmocka_unit_test(test_opt_is_best), cmocka_unit_test(test_seq),
+		cmocka_unit_test(test_opt_is_runs), cmocka_unit_test(test_opt_is_best), cmocka_unit_test(test_policies_are_runs),
 		cmocka_unit_test(test_sample_is_honest), cmocka_unit_test(test_sample_is_bounded),
 		cmocka_unit_test(test_working_set), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_no_memory),

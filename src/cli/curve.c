@@ -55,7 +55,8 @@ enum curve_output { OUT_REPORT, OUT_JSON, OUT_CSV, OUT_SVG };
 struct curve_verb {
 	const char *policy, *frames, *page, *limit, *warmup, *tau, *seed, *sample;
 	struct curve_options options;
-	const struct policy_ops *policies[POLICIES_MAX];
+	struct curve_policy policies[POLICIES_MAX];
+	char *policy_words;       /* holds their names */
 	struct curve_size *size;
 	struct output out[OUTPUTS];
 	bool quiet, no_progress;
@@ -123,29 +124,45 @@ static int curve_number(const char *option, const char *word, uint64_t *ret)
 
 static int curve_policy_add(struct curve_verb *v, const char *name)
 {
-	const char *names[POLICIES_MAX];
-	unsigned n = 0;
-	const struct policy_ops *p = policy_find(name);
-	for (; n < POLICIES_MAX && policy_at(n); n++)
-		names[n] = policy_at(n)->name;
-	if (!p)
-		return cli_unknown("--policy", name, names, n);
-	for (unsigned i = 0; i < v->options.n_policies; i++)
-		if (v->policies[i] == p)
-			return CLI_OK;
+	struct pw_why why = { "" };
+	struct curve_policy p = { .name = name };
 	if (v->options.n_policies == POLICIES_MAX)
 		return cli_error("--policy: at most %d policies at once", POLICIES_MAX);
+	if (policy_parse(name, &p.ops, &p.params, &why) != PW_OK) {
+		const char *names[POLICIES_MAX];
+		unsigned n = 0;
+		for (; n < POLICIES_MAX && policy_at(n); n++)
+			names[n] = policy_at(n)->name;
+		return policy_find(name) || strchr(name, ':') ? cli_error("--policy: %s", why.text) : cli_unknown("--policy", name, names, n);
+	}
 	v->policies[v->options.n_policies++] = p;
 	return CLI_OK;
 }
 
+/* "lru,2q:in=25%,out=50%,arc": what has a value but no name of its own belongs to the policy before. */
+static char *curve_policy_end(char *word)
+{
+	char *end = strchr(word, ',');
+	while (end) {
+		size_t next = strcspn(end + 1, ",:=");
+		if (end[1 + next] != '=')
+			break;
+		end = strchr(end + 1, ',');
+	}
+	return end;
+}
+
 static int curve_policies(struct curve_verb *v)
 {
-	char *copy = mem_strdup(v->policy ? v->policy : "lru"), *rest = copy;
-	int status = copy ? CLI_OK : cli_error("out of memory for --policy");
-	while (status == CLI_OK && rest)
-		status = curve_policy_add(v, strsep(&rest, ","));
-	mem_free(copy);
+	char *rest = v->policy_words = mem_strdup(v->policy ? v->policy : "lru");
+	int status = rest ? CLI_OK : cli_error("out of memory for --policy");
+	while (status == CLI_OK && rest) {
+		char *end = curve_policy_end(rest);
+		if (end)
+			*end = '\0';
+		status = curve_policy_add(v, rest);
+		rest = end ? end + 1 : NULL;
+	}
 	v->options.policy = v->policies;
 	return status;
 }
@@ -341,6 +358,7 @@ static void curve_close(struct curve_verb *v)
 	curve_destroy(v->curve);
 	source_close(&v->source);
 	mem_free(v->size);
+	mem_free(v->policy_words);
 }
 
 static int curve_all(struct curve_verb *v, int argc, char **argv)

@@ -81,21 +81,24 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 	if (o->page_shift < info.granule_shift)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
 		               "record it with --granule 1", info.source, 1ull << info.granule_shift, 1ull << o->page_shift);
-	bool wants_opt = false, wants_lru = !o->n_policies;
+	bool wants_opt = false, wants_lru = !o->n_policies, wants_duel = false;
 	for (unsigned i = 0; i < o->n_policies; i++) {
-		wants_opt |= o->policy[i] == &policy_opt;
-		wants_lru |= o->policy[i] == &policy_lru;
-		if (o->sampled && o->policy[i] != &policy_lru)
+		const struct curve_policy *p = &o->policy[i];
+		wants_opt |= p->ops == &policy_opt;
+		wants_lru |= p->ops == &policy_lru;
+		wants_duel |= curve_duel_wanted(p);
+		if (o->sampled && p->ops != &policy_lru)
 			return pw_fail(why, PW_UNSUPPORTED, "--sample: only the curve of lru is estimated from a sample, not that of %s",
-			               o->policy[i]->name);
-		if (o->policy[i] != &policy_lru && o->policy[i] != &policy_opt)
-			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: only the curves of lru and opt are drawn so far",
-			               o->policy[i]->name);
+			               p->name);
+		if (p->ops->wants_future && p->ops != &policy_opt)
+			return pw_fail(why, PW_UNSUPPORTED, "--policy %s: its future is known only to 'pageworks run --policy %s'", p->name,
+			               p->name);
 	}
 	struct curve *c = mem_zalloc(1, sizeof *c);
 	if (!c)
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
-	*c = (struct curve){ .opt = *o, .trace = t, .every = 1, .warm = !o->warmup, .wants_opt = wants_opt, .wants_lru = wants_lru };
+	*c = (struct curve){ .opt = *o, .trace = t, .every = 1, .warm = !o->warmup, .wants_opt = wants_opt, .wants_lru = wants_lru,
+	                     .wants_duel = wants_duel, .log.repeats = wants_duel };
 	if (lru_curve_init(&c->lru) != PW_OK) {
 		mem_free(c);
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
@@ -103,7 +106,7 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 	enum pw_err err = info.has_events && !o->sampled ? curve_space_create(c, &c->space, why) : PW_OK;
 	if (err == PW_OK && o->sampled && curve_sample_create(c) != PW_OK)
 		err = pw_fail(why, PW_NOMEM, "out of memory for the sample");
-	if (err == PW_OK && wants_opt && lru_curve_log(&c->lru, &c->log) != PW_OK)
+	if (err == PW_OK && (wants_opt || wants_duel) && lru_curve_log(&c->lru, &c->log) != PW_OK)
 		err = pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	if (err == PW_OK)
 		*ret = c;
@@ -118,6 +121,7 @@ void curve_destroy(struct curve *c)
 		return;
 	shards_destroy(c->shards);
 	curve_space_destroy(c->space);
+	curve_duel_destroy(c->duel);
 	opt_curve_destroy(c->opt_curve);
 	use_log_fini(&c->log);
 	mem_free(c->opt_base.faults);
@@ -309,31 +313,57 @@ static void curve_refs(struct curve *c, const struct trace_item *item)
 	}
 }
 
-/* The trace has been read; what needed to know the future begins. */
-enum pw_err curve_opt_begin(struct curve *c)
+static enum pw_err opt_begin(struct curve *c)
 {
-	enum pw_err err = lru_curve_log_flush(&c->lru);
-	c->log.n_pages = c->lru.n_pages;
-	if (err == PW_OK)
-		err = opt_curve_create(&c->log, &c->opt_curve);
+	enum pw_err err = opt_curve_create(&c->log, &c->opt_curve);
 	if (err == PW_OK && c->log.counted_from) {
 		opt_curve_step(c->opt_curve, c->log.counted_from);
 		err = opt_curve_totals(c->opt_curve, 0, &c->opt_base);
 	}
 	c->opt_going = err == PW_OK;
+	if (err == PW_LIMIT)
+		return pw_fail(&c->why, err, "--policy opt: the trace is longer than 2^32 uses; use --limit");
+	return err == PW_OK ? err : pw_fail(&c->why, err, "out of memory for knowing the future; use --limit, or leave opt out");
+}
+
+enum pw_err curve_second_begin(struct curve *c)
+{
+	uint64_t touched, footprint = curve_footprint(c, &touched);
+	if (lru_curve_log_flush(&c->lru) != PW_OK)
+		return pw_fail(&c->why, PW_NOMEM, "out of memory for the log of uses; use --limit");
+	c->log.n_pages = c->lru.n_pages;
+	enum pw_err err = c->wants_opt ? opt_begin(c) : PW_OK;
+	if (err == PW_OK && c->wants_duel)
+		err = curve_duel_create(c, footprint, &c->duel, &c->why);
+	c->duel_going = err == PW_OK && c->wants_duel;
 	return err;
 }
 
+enum pw_err curve_second_step(struct curve *c, uint64_t n)
+{
+	enum pw_err err = PW_OK;
+	if (c->opt_going)
+		c->opt_going = opt_curve_step(c->opt_curve, n);
+	else if (c->duel_going)
+		err = curve_duel_step(c, c->duel, n, &c->duel_going);
+	return err == PW_OK ? err : pw_fail(&c->why, err, "out of memory for policies; ask for fewer sizes");
+}
+
+static enum curve_state curve_second(struct curve *c)
+{
+	c->error = curve_second_step(c, CURVE_OPT_STEP);
+	if (c->error != PW_OK)
+		return c->state = CURVE_FAILED;
+	return c->state = c->opt_going || c->duel_going ? CURVE_GOING : CURVE_ENDED;
+}
+
+/* The trace has been read; what needs to know its end begins. */
 static void curve_ended(struct curve *c)
 {
-	if (c->state != CURVE_ENDED || !c->wants_opt)
+	if (c->state != CURVE_ENDED || !(c->wants_opt || c->wants_duel))
 		return;
-	enum pw_err err = curve_opt_begin(c);
-	if (err == PW_OK)
-		c->state = CURVE_GOING;
-	else
-		curve_fail(c, err, err == PW_LIMIT ? "--policy opt: the trace is longer than 2^32 uses; use --limit"
-		                                   : "out of memory for knowing the future; use --limit, or leave --policy opt out");
+	c->error = curve_second_begin(c);
+	c->state = c->error == PW_OK ? CURVE_GOING : CURVE_FAILED;
 }
 
 enum curve_state curve_step(struct curve *c)
@@ -341,10 +371,8 @@ enum curve_state curve_step(struct curve *c)
 	struct trace_item item;
 	if (c->state != CURVE_GOING)
 		return c->state;
-	if (c->opt_going) {
-		c->opt_going = opt_curve_step(c->opt_curve, CURVE_OPT_STEP);
-		return c->state = c->opt_going ? CURVE_GOING : CURVE_ENDED;
-	}
+	if (c->opt_going || c->duel_going)
+		return curve_second(c);
 	trace_next(c->trace, &item);
 	if (item.kind == TRACE_ITEM_REFS)
 		curve_refs(c, &item);
@@ -367,5 +395,19 @@ enum pw_err curve_error(const struct curve *c, struct pw_why *why)
 	return c->error;
 }
 
-double curve_second_pass(const struct curve *c) { return c->opt_curve ? opt_curve_progress(c->opt_curve) : -1; }
+uint64_t curve_footprint(const struct curve *c, uint64_t *ret_touched)
+{
+	uint64_t footprint = *ret_touched = c->n_pages;
+	if (c->space)
+		curve_space_pages(c->space, ret_touched, &footprint);
+	return footprint;
+}
+
+double curve_second_pass(const struct curve *c)
+{
+	if (!c->opt_curve && !c->duel)
+		return -1;
+	double opt = c->opt_curve ? opt_curve_progress(c->opt_curve) : 1, duel = c->duel ? curve_duel_progress(c, c->duel) : 1;
+	return c->opt_curve && c->duel ? (opt + duel) / 2 : opt < duel ? opt : duel;
+}
 uint64_t curve_position(const struct curve *c) { return c->position; }

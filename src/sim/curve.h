@@ -3,8 +3,10 @@
  * A curve is stepped from outside like a run, and what it gives is the same: at each number of frames the faults and write-backs are
  * those of a run with that --frames and policy in the textbook personality.  curve(1) says where that is exact and where it is not.
  *
- *   trace --> uses of pages --+--> lru_curve      every size, exact
- *                             '--> (others)       */
+ *   trace --> uses of pages --+--> lru_curve                 every size, exact
+ *                             +--> log --> opt_curve         every size, exact, in a second pass over what was read
+ *                             |     '----> duel              other policies, at the sizes asked for
+ *        '--> hash filter ----'--> shards                    an estimate in constant memory */
 #pragma once
 #include "../base/err.h"
 #include "../policy/policy.h"
@@ -20,9 +22,15 @@ struct curve_size {
 	uint32_t milli_percent;  /* not 0: instead of frames */
 };
 
+struct curve_policy {
+	const struct policy_ops *ops;
+	struct policy_params params;
+	const char *name;                /* as it is shown */
+};
+
 struct curve_options {
 	unsigned page_shift;             /* 6 to 30 */
-	const struct policy_ops *const *policy; /* curves of these; n_policies 0: lru */
+	const struct curve_policy *policy; /* curves of these; n_policies 0: lru */
 	unsigned n_policies;
 	const struct curve_size *size;   /* n_sizes 0: scale sizes */
 	unsigned n_sizes;

@@ -16,6 +16,7 @@ struct curve_class_info {
 	const char *name;                /* of the mapping; "": all there is */
 };
 struct curve_space;
+struct curve_duel;
 
 enum { CURVE_WINDOWS_MAX = 2048 };
 
@@ -38,6 +39,8 @@ struct curve {
 	struct opt_curve *opt_curve;
 	struct lru_totals opt_base;      /* write-backs until the end of the warm-up */
 	bool opt_going;
+	struct curve_duel *duel;         /* other policies, when any were */
+	bool wants_duel, duel_going;
 	struct shards *shards;           /* NULL: exact */
 	/* At the end of the warm-up. */
 	bool warm;
@@ -53,10 +56,24 @@ struct curve {
 };
 
 enum curve_state curve_fail(struct curve *c, enum pw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-must_use enum pw_err curve_opt_begin(struct curve *c);
+/* The second pass begins, and goes on by n entries. */
+must_use enum pw_err curve_second_begin(struct curve *c);
+must_use enum pw_err curve_second_step(struct curve *c, uint64_t n);
+uint64_t curve_footprint(const struct curve *c, uint64_t *ret_touched);
 uint64_t curve_refused(const struct curve *c);
 uint32_t curve_process_get(struct curve *c, uint32_t pid); /* => its space; UINT32_MAX: the curve has failed */
 uint64_t curve_sift(struct curve *c, const ref_t *refs, uint64_t n, ref_t *ret);
+/* curve_result.c: the sizes to show, ascending, each once; few: where each is a simulation.  => NULL: out of memory */
+uint64_t *curve_sizes_make(const struct curve *c, uint64_t pages, bool few, unsigned *ret_n);
+/* curve_duel.c */
+bool curve_duel_wanted(const struct curve_policy *p);
+/* => *ret is to be destroyed also on error */
+must_use enum pw_err curve_duel_create(struct curve *c, uint64_t footprint, struct curve_duel **ret, struct pw_why *why);
+void curve_duel_destroy(struct curve_duel *d);
+must_use enum pw_err curve_duel_step(struct curve *c, struct curve_duel *d, uint64_t n, bool *ret_going);
+double curve_duel_progress(const struct curve *c, const struct curve_duel *d);
+void curve_duel_line(const struct curve *c, struct curve_duel *d, unsigned which, uint64_t always, struct curve_line *l);
+unsigned curve_duel_sizes(const struct curve_duel *d);
 /* curve_sample.c */
 must_use enum pw_err curve_sample_create(struct curve *c);
 void curve_sample_refs(struct curve *c, const struct trace_item *item);

@@ -43,8 +43,7 @@ static uint64_t size_frames(const struct curve_size *s, uint64_t pages)
 	return n ? n : 1;
 }
 
-/* The sizes to show: ascending, each once.  => NULL: out of memory */
-static uint64_t *sizes_make(const struct curve *c, uint64_t pages, unsigned *ret_n)
+uint64_t *curve_sizes_make(const struct curve *c, uint64_t pages, bool few, unsigned *ret_n)
 {
 	unsigned n = 0, kept = 0;
 	uint64_t most = c->opt.n_sizes ? c->opt.n_sizes : c->opt.all ? pages : SCALE_CELLS;
@@ -56,7 +55,8 @@ static uint64_t *sizes_make(const struct curve *c, uint64_t pages, unsigned *ret
 	for (uint64_t i = 1; !c->opt.n_sizes && c->opt.all && i <= pages; i++)
 		size[n++] = i;
 	for (unsigned i = 0; !c->opt.n_sizes && !c->opt.all && i < SCALE_CELLS && scale_size(i) < pages; i++)
-		size[n++] = scale_size(i);
+		if (!few || !(scale_size(i) & (scale_size(i) - 1)))
+			size[n++] = scale_size(i);
 	if (!c->opt.n_sizes)
 		size[n++] = pages ? pages : 1;
 	qsort(size, n, sizeof *size, size_compare);
@@ -125,24 +125,50 @@ static enum pw_err line_lru(struct curve *c, struct curve_result *r, const uint6
 	return err;
 }
 
-/* After an interrupt while reading, the future of what was read is gone through here; one in the second pass leaves no line. */
+static uint64_t faults_everywhere(const struct curve *c)
+{
+	uint64_t always = 0;
+	for (unsigned i = 0; i < c->lru.n_classes; i++)
+		always += c->lru.class[i].always;
+	return always;
+}
+
 static enum pw_err line_opt(struct curve *c, struct curve_result *r, const uint64_t *size, unsigned n)
 {
 	struct lru_totals t;
-	uint64_t always = 0;
-	if (!c->wants_opt || (c->opt_curve && c->opt_going))
-		return PW_OK;
-	enum pw_err err = c->opt_curve ? PW_OK : curve_opt_begin(c);
-	if (err == PW_OK && c->opt_going)
-		opt_curve_step(c->opt_curve, UINT64_MAX);
-	for (unsigned i = 0; i < c->lru.n_classes; i++)
-		always += c->lru.class[i].always;
-	if (err == PW_OK)
-		err = opt_curve_totals(c->opt_curve, always, &t);
+	enum pw_err err = opt_curve_totals(c->opt_curve, faults_everywhere(c), &t);
 	if (err != PW_OK)
 		return err;
 	err = line_stack(r, "opt", &t, &c->opt_base, size, n);
 	totals_drop(&t);
+	return err;
+}
+
+static enum pw_err line_duel(struct curve *c, struct curve_result *r, unsigned which)
+{
+	struct curve_line *l = line_add(r, c->opt.policy[which].name, curve_duel_sizes(c->duel));
+	if (!l)
+		return PW_NOMEM;
+	curve_duel_line(c, c->duel, which, faults_everywhere(c), l);
+	return PW_OK;
+}
+
+/* After an interrupt while reading, what was read is gone through here; one in the second pass leaves out what was not done. */
+static enum pw_err second_lines(struct curve *c, struct curve_result *r, const uint64_t *size, unsigned n)
+{
+	enum pw_err err = PW_OK;
+	if (!c->wants_opt && !c->wants_duel)
+		return PW_OK;
+	if (!c->opt_curve && !c->duel) {
+		err = curve_second_begin(c);
+		while (err == PW_OK && (c->opt_going || c->duel_going))
+			err = curve_second_step(c, UINT64_MAX);
+	}
+	if (err == PW_OK && c->opt_curve && !c->opt_going)
+		err = line_opt(c, r, size, n);
+	for (unsigned i = 0; err == PW_OK && c->duel && !c->duel_going && i < c->opt.n_policies; i++)
+		if (curve_duel_wanted(&c->opt.policy[i]))
+			err = line_duel(c, r, i);
 	return err;
 }
 
@@ -204,9 +230,7 @@ static void result_input(const struct curve *c, struct curve_result *r)
 	r->skipped = c->skipped_refs - c->base_skipped;
 	r->references = c->position - c->base_position - r->refused - r->skipped;
 	r->lost = c->lost;
-	r->pages = r->footprint = c->n_pages;
-	if (c->space)
-		curve_space_pages(c->space, &r->pages, &r->footprint);
+	r->footprint = curve_footprint(c, &r->pages);
 	r->host_bytes = lru_curve_bytes(&c->lru) + (c->space ? curve_space_bytes(c->space) : 0);
 }
 
@@ -222,7 +246,7 @@ static enum pw_err result_sampled(struct curve *c, struct curve_result *r)
 		r->sampled_references = s->sampled;
 		r->pages = r->footprint = (uint64_t)(s->pages + 0.5);
 		r->host_bytes = shards_bytes(c->shards);
-		size = sizes_make(c, r->footprint, &n);
+		size = curve_sizes_make(c, r->footprint, false, &n);
 	}
 	struct curve_line *l = size ? line_add(r, "lru", n) : NULL;
 	if (l) {
@@ -239,10 +263,10 @@ static enum pw_err result_sampled(struct curve *c, struct curve_result *r)
 static enum pw_err result_exact(struct curve *c, struct curve_result *r)
 {
 	unsigned n;
-	uint64_t *size = sizes_make(c, r->footprint, &n);
+	uint64_t *size = curve_sizes_make(c, r->footprint, false, &n);
 	enum pw_err err = size ? line_lru(c, r, size, n) : PW_NOMEM;
 	if (err == PW_OK)
-		err = line_opt(c, r, size, n);
+		err = second_lines(c, r, size, n);
 	if (err == PW_OK)
 		err = working_sets(c, r);
 	mem_free(size);

@@ -272,6 +272,13 @@ RECENCY_HOT void run_prefetch(const struct lru_curve *l, const struct uses *u, u
 		recency_prefetch(&l->stack, lru_word_page(*word));
 }
 
+RECENCY_HOT void record(struct lru_curve *l, uint32_t page, unsigned kinds, uint64_t n)
+{
+	l->record[l->n_recorded++] = page << 1 | (kinds & USE_STORE ? 1 : 0);
+	l->record[l->n_recorded] = USE_LOG_REPEAT | (uint32_t)(n - 1);
+	l->n_recorded += l->log->repeats && n > 1;
+}
+
 /* One instance looks ahead, for streams that seldom find their page in the front. */
 RECENCY_HOT uint64_t run_uses(struct lru_curve *l, const struct uses *u, uint64_t i, bool ahead,
                                                                enum pw_err *ret_err)
@@ -286,7 +293,7 @@ RECENCY_HOT uint64_t run_uses(struct lru_curve *l, const struct uses *u, uint64_
 			if (kinds & ~l->front.allow[entry])
 				break;
 			if (l->record)
-				l->record[l->n_recorded++] = l->front.id[entry] << 1 | (kinds & USE_STORE ? 1 : 0);
+				record(l, l->front.id[entry], kinds, end - begin);
 			use_in_front(l, entry, l->now + begin + 1, end - begin, kinds);
 		} else {
 			const uint32_t *word = dense_get(&l->table, key);
@@ -294,7 +301,7 @@ RECENCY_HOT uint64_t run_uses(struct lru_curve *l, const struct uses *u, uint64_
 				break;
 			misses++;
 			if (l->record)
-				l->record[l->n_recorded++] = lru_word_page(*word) << 1 | (kinds & USE_STORE ? 1 : 0);
+				record(l, lru_word_page(*word), kinds, end - begin);
 			*ret_err = use_from_stack(l, key, lru_word_page(*word), l->now + begin + 1, end - begin, kinds,
 			                          *word & LRU_WORD_ALLOW);
 			if (*ret_err != PW_OK)
@@ -323,7 +330,7 @@ uint64_t lru_curve_run(struct lru_curve *l, const struct uses *u, uint64_t first
 	*ret_err = PW_OK;
 	if (first >= u->n)
 		return first;
-	if (l->n_recorded > LRU_RECORD - USES_MAX)
+	if (l->n_recorded >= LRU_RECORD - 2 * USES_MAX)
 		*ret_err = lru_curve_log_flush(l);
 	if (*ret_err != PW_OK)
 		return first;
@@ -342,6 +349,8 @@ enum pw_err lru_curve_use(struct lru_curve *l, const struct lru_use *use, uint64
 	struct lru_class *c = &l->class[use->class];
 	c->references += use->n;
 	enum pw_err err = log_one(l, use->page << 1 | (use->kinds & USE_STORE ? 1 : 0) | (use->served ? USE_LOG_SERVED : 0));
+	if (err == PW_OK && use->n > 1 && l->log && l->log->repeats)
+		err = log_one(l, USE_LOG_REPEAT | (uint32_t)(use->n - 1));
 	if (err != PW_OK)
 		return err;
 	if (entry < LRU_FRONT) {

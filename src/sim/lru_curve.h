@@ -79,7 +79,7 @@ struct lru_curve {
 	uint32_t *record;
 	uint64_t n_recorded;
 };
-enum { LRU_RECORD = 2 * USES_MAX };
+enum { LRU_RECORD = 4 * USES_MAX };
 
 must_use enum pw_err lru_curve_init(struct lru_curve *l);
 void lru_curve_fini(struct lru_curve *l);

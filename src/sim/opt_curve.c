@@ -47,6 +47,8 @@ static enum pw_err future_make(struct opt_curve *o)
 	memset(last, 0xff, (log->n_pages + 1) * sizeof *last);
 	for (uint64_t i = log->n; i-- > 0;) {
 		uint32_t entry = use_log_at(log, i), page = use_log_page(entry);
+		if (use_log_is_repeat(entry))
+			continue;
 		o->next[i] = last[page];
 		last[page] = entry & USE_LOG_DEATH ? TIME_NEVER : (uint32_t)i;
 	}
@@ -119,6 +121,8 @@ static inline void dirty_until(struct opt_curve *o, uint32_t page, uint64_t dept
 static inline void step_one(struct opt_curve *o, uint64_t i)
 {
 	uint32_t entry = use_log_at(o->log, i), page = use_log_page(entry);
+	if (use_log_is_repeat(entry))
+		return;
 	uint64_t depth = seq_has(&o->stack, page) ? seq_rank(&o->stack, seq_find(&o->stack, page)) + 1 : 0;
 	dirty_until(o, page, depth);
 	if (entry & USE_LOG_DEATH) {

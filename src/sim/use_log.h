@@ -11,12 +11,18 @@
 #define USE_LOG_DEATH  (1u << 31)  /* no use: the page is no more */
 static inline uint32_t use_log_page(uint32_t entry) { return (entry & (USE_LOG_SERVED - 1)) >> 1; }
 
+/* Both: no use, but so many more references to the page of the one before. */
+#define USE_LOG_REPEAT (USE_LOG_SERVED | USE_LOG_DEATH)
+static inline bool use_log_is_repeat(uint32_t entry) { return (entry & USE_LOG_REPEAT) == USE_LOG_REPEAT; }
+static inline uint32_t use_log_repeats(uint32_t entry) { return entry & ~USE_LOG_REPEAT; }
+
 enum { USE_LOG_CHUNK = 1 << 20 };
 struct use_log {
 	uint32_t **chunk;
 	uint64_t n, n_chunks, chunks_room;
 	uint64_t counted_from;   /* entries before are not counted */
 	uint64_t n_pages;        /* every page is below */
+	bool repeats;            /* further references of a use are wanted */
 };
 
 void use_log_fini(struct use_log *u);
