@@ -90,9 +90,13 @@ static void head(const struct report *p)
 	else
 		fprintf(p->out, "RAM without limit");
 	fprintf(p->out, ", TLBs %s, %u CPU%s\n", m->tlb_spec ? m->tlb_spec : m->cpu_name, m->n_cpus, m->n_cpus == 1 ? "" : "s");
-	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec,
-	        m->policy->sees == POLICY_SEES_NOTHING ? "" : m->refbits == REFBITS_EXACT ? " seeing every reference"
-	                                                                               : " seeing accessed bits only", m->swap);
+	const char *seeing = m->refbits == REFBITS_EXACT ? " seeing every reference" : " seeing accessed bits only";
+	if (m->policy->sees == POLICY_SEES_NOTHING)
+		seeing = "";
+	else if (m->policy->wants_future)
+		seeing = " seeing the future";
+	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec, seeing,
+	        m->swap);
 }
 
 static void figure_references(const struct report *p)

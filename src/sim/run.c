@@ -85,11 +85,10 @@ static uint64_t run_last_use(void *ctx, pfn_t frame)
 	return machine_frame_last_use(r->machine, frame);
 }
 
-/* Exact recency is logged only for those who look at it: the log costs time on every reference that misses the first TLB.  Who knows
- * the future must know the past. */
+/* Exact recency is logged only for those who look at it: the log costs time on every reference that misses the first TLB. */
 static bool run_wants_recency(const struct run_options *o)
 {
-	return (o->refbits == REFBITS_EXACT || o->policy->wants_future) && o->policy->sees != POLICY_SEES_NOTHING;
+	return o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
 }
 
 static bool run_wants_every(const struct run_options *o)
@@ -157,6 +156,8 @@ enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_
 	if (!r)
 		return pw_fail(why, PW_NOMEM, "out of memory for the run");
 	r->opt = *o;
+	if (o->policy->wants_future)
+		r->opt.refbits = REFBITS_EXACT; /* who knows the future must know the past */
 	for (unsigned i = 0; i < RUN_CPUS_MAX; i++)
 		r->on_cpu[i] = -1;
 	enum pw_err err = run_build_machine(r, why);
