@@ -95,8 +95,8 @@ static void head(const struct report *p)
 		seeing = "";
 	else if (m->policy->wants_future)
 		seeing = " seeing the future";
-	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec, seeing,
-	        m->swap);
+	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec,
+	        seeing, m->swap);
 }
 
 static void figure_references(const struct report *p)
