@@ -263,9 +263,11 @@ static void ledger(const struct report *p)
 		fprintf(p->out, ".\n");
 		return;
 	}
-	fprintf(p->out, ": %s walks become %s, %s of\n  modelled cycles are saved, for %s more memory.\n\n",
+	fprintf(p->out, ": %s walks become %s, %s of\n  modelled cycles are saved, for %s more memory",
 	        text_count(a, sizeof a, g->total.walks), text_count(b, sizeof b, g->total.large_walks),
 	        saved_range(saved, sizeof saved, &g->total, g), text_bytes(c, sizeof c, g->total.bloat_bytes));
+	fprintf(p->out, g->saved_lower ? ";\n  %s by asking lower TLB levels less, which rows leave out.\n\n" : ".\n\n",
+	        percent(a, sizeof a, g->saved_lower, g->total_cycles));
 	ledger_rows(p);
 	fprintf(p->out, "  Assumed: a large page wherever an aligned one lies wholly inside its mapping, from the first touch on; a\n"
 	        "  table entry read costs %" PRIu64 " cycles (%" PRIu64 " from the nearest cache to %" PRIu64 " from the farthest), "

@@ -150,6 +150,7 @@ static void json_ledger(struct jsonw *j, const struct tlb_result *r)
 	jsonw_u64(j, NULL, g->read);
 	jsonw_u64(j, NULL, g->read_high);
 	jsonw_end(j);
+	jsonw_i64(j, "saved_lower_level_cycles", g->saved_lower);
 	json_cpu(j, "with_large_pages", r, &g->large);
 	json_row(j, "total", &g->total, true);
 	jsonw_array(j, "mappings");

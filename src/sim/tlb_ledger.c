@@ -13,8 +13,11 @@
  *                                                    <  1 %     >= 1 %     may pay
  *                                                               <  1 %     does not pay
  *
+ * Large pages also make the first TLBs reach further.  What lower levels no longer have to be asked for is added to the total, at
+ * nothing at the low cost, because processors can hide it; rows are not credited with it, as only walks are known by row.
+ *
  * Invariants.
- *   1. Rows add up to the total.
+ *   1. Rows add up to the total, but for that.
  *   2. A row's share is of all modelled cycles of references and translation: what a program spends elsewhere makes it smaller.
  *
  * Rejected: one mapping at a time (a run for each; and TLBs are shared, so what is saved in one place shows in another). */
@@ -170,7 +173,8 @@ enum pw_err tlb_ledger_result(const struct tlb_ledger_rows *l, const struct tlb_
 	g->read_high = READ_HIGH > cost->walk_reference ? READ_HIGH : cost->walk_reference;
 	g->read = cost->walk_reference;
 	g->total_cycles = ret->head.refs.total * cost->reference + cpu->cycles;
-	g->total_low = g->total_cycles - cpu->reads * g->read + cpu->reads * g->read_low;
+	g->saved_lower = (int64_t)(cpu->lower_hits - g->large.lower_hits) * (int64_t)cost->tlb2_hit;
+	g->total_low = g->total_cycles - cpu->reads * g->read + cpu->reads * g->read_low - cpu->lower_hits * cost->tlb2_hit;
 	g->total_high = g->total_cycles - cpu->reads * g->read + cpu->reads * g->read_high;
 	for (unsigned i = 0; i < TLB_ROWS && err == PW_OK; i++) {
 		counted[i].touched_pages = tlb_spaces_touched(spaces, i);
@@ -185,6 +189,8 @@ enum pw_err tlb_ledger_result(const struct tlb_ledger_rows *l, const struct tlb_
 	if (err != PW_OK)
 		return err;
 	row_cost(&g->total, g, cpu);
+	g->total.saved += g->saved_lower;
+	g->total.saved_high += g->saved_lower;
 	g->total.verdict = verdict_of(&g->total, g, page_bytes);
 	qsort(g->row, g->n_rows, sizeof *g->row, row_order);
 	g->rows_full = l->full;

@@ -73,6 +73,7 @@ struct tlb_ledger {
 	struct tlb_cpu large;      /* the same CPU with large pages */
 	uint64_t read_low, read, read_high; /* cycles to read a table entry: from the first-level cache, as --cost says, from the last */
 	uint64_t total_low, total_cycles, total_high; /* references and translation with base pages: what is saved is a share of that */
+	int64_t saved_lower;       /* modelled cycles of looking into lower TLB levels; part of the total's middle and high, not of rows */
 	struct tlb_row total, *row;
 	unsigned n_rows;
 	bool rows_full;            /* more mappings than rows: the last row is of all others */
