@@ -67,8 +67,42 @@ if have qemu-x86_64; then
 	[ $ok -eq 0 ] || explain c.csv
 	"$pageworks" curve --frames 10,100 -- sh -c 'echo hello; exit 3' >out 2>err
 	[ $? -eq 3 ] && [ "$(cat out)" = hello ] && grep -q 'holds 99 %' err; point $? "a command keeps its output and status"
+	# What the recommendations promise is what a run at that size has, within a percentage point.
+	awk 'BEGIN { x = 7; for (i = 0; i < 3000; i++) { x = (x * 69069 + 1) % 4294967296; print x, "line", i } }' >numbers
+	promised() { # promised NAME COMMAND...
+		name=$1
+		shift
+		"$pageworks" record --quiet -f -o real.pwt -- "$@" >/dev/null 2>err &&
+			"$pageworks" curve --quiet --json curve.json real.pwt 2>>err
+		frames=$(sed -n '/"name": "holds_99"/,/}/s/^ *"frames": \([0-9]*\),*$/\1/p' curve.json)
+		want=$(sed -n '/"name": "holds_99"/,/}/s/^ *"miss_ratio": \([^,]*\),*$/\1/p' curve.json)
+		"$pageworks" run --quiet --frames "$frames" --json run.json real.pwt 2>>err
+		faults=$(sed -n '/"faults"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
+		total=$(sed -n '/"references"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
+		awk -v f="$faults" -v t="$total" -v w="$want" 'BEGIN { d = f / t - w; exit !(t > 0 && f / t < 0.02 && d < 0.01 && d > -0.01) }'
+		ok=$?
+		point $ok "the recommendation for $name is right"
+		[ $ok -eq 0 ] || { echo "# in $frames frames $faults of $total, promised $want"; explain err; }
+	}
+	for program in gzip sort python3; do
+		case $program in
+		gzip) set -- gzip -c numbers ;;
+		sort) set -- sort numbers ;;
+		python3) set -- python3 -S -c 'print(sum(i * i for i in range(3000)))' ;;
+		esac
+		if have $program; then promised $program "$@"; else skip "$program is not installed"; fi
+	done
 else
-	skip "qemu-x86_64 is not installed"
-	skip "qemu-x86_64 is not installed"
+	for missing in 1 2 3 4 5; do skip "qemu-x86_64 is not installed"; done
 fi
+
+# A sample: the same memory whatever the length, and an error beside each figure.
+"$pageworks" curve --quiet --sample=1K --json a.json zipf:pages=40K,refs=300K && "$pageworks" curve --quiet --sample=1K --json b.json \
+	zipf:pages=2M,refs=2M && grep -q faults_error a.json &&
+	[ "$(figure b.json host_bytes)" -lt $((2 * 1024 * 1024 + 400 * 1024)) ]
+point $? "--sample needs as little memory as it says"
+"$pageworks" curve --policy lru,opt,clock,2q:in=25%,out=50% --frames 100,10% $z >out 2>err && [ "$(grep -c '2q:in=25%' out)" -ge 2 ]
+point $? "policies with parameters"
+refused 125 "share of all pages" curve --sample=x $z
+refused 125 "only the curve of lru" curve --sample --policy opt $z
 plan

@@ -9,7 +9,7 @@
 #include "../base/text.h"
 #include <inttypes.h>
 
-enum { NUMBER = 32, TABLE_ROWS = 14, LINES_MAX = 64 };
+enum { NUMBER = 32, TABLE_ROWS = 14, LINES_MAX = 64, TOP_ROWS = 8, MAPPINGS_SEEN = 4096 };
 
 /* Series for a plot: the owner frees x of each line. */
 static unsigned lines_make(const struct curve_result *r, struct plot_line *line)
@@ -116,6 +116,34 @@ static void working_set(const struct curve_result *r, FILE *out)
 		        text_count(b, sizeof b, least), text_count(c, sizeof c, most));
 }
 
+/* Whose faults they are where the first recommendation is. */
+static void mappings(const struct curve_result *r, FILE *out)
+{
+	char a[NUMBER], b[NUMBER];
+	bool shown[MAPPINGS_SEEN] = { false };
+	unsigned n = r->n_mappings < MAPPINGS_SEEN ? r->n_mappings : MAPPINGS_SEEN;
+	if (n < 2 || !r->n_advice || !r->n_scale)
+		return;
+	unsigned cell = scale_cell(r->advice[0].frames);
+	cell = cell < r->n_scale ? cell : r->n_scale - 1;
+	fprintf(out, "\n  whose faults, in %s frames\n", text_count(a, sizeof a, scale_size(cell)));
+	for (unsigned row = 0; row < TOP_ROWS; row++) {
+		unsigned best = n;
+		for (unsigned i = 0; i < n; i++)
+			if (!shown[i] && (best == n || r->mapping[i].faults[cell] > r->mapping[best].faults[cell]))
+				best = i;
+		if (best == n || !r->mapping[best].faults[cell])
+			return;
+		shown[best] = true;
+		const struct curve_part *p = &r->mapping[best];
+		fprintf(out, "  %16s  of %16s references  %s", text_count(a, sizeof a, p->faults[cell]),
+		        text_count(b, sizeof b, p->references), p->name);
+		if (r->n_processes > 1)
+			fprintf(out, "  process %u", p->pid);
+		fputc('\n', out);
+	}
+}
+
 static void trouble(const struct curve_result *r, FILE *out)
 {
 	char a[NUMBER], b[NUMBER];
@@ -150,6 +178,7 @@ void curve_report_write(const struct curve_result *r, const struct curve_look *l
 	plot(r, look, out);
 	table(r, out);
 	working_set(r, out);
+	mappings(r, out);
 	advice(r, out);
 	trouble(r, out);
 	ending(r, out);

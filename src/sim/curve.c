@@ -99,6 +99,7 @@ enum pw_err curve_create(const struct curve_options *o, struct trace *t, struct 
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
 	*c = (struct curve){ .opt = *o, .trace = t, .every = 1, .warm = !o->warmup, .wants_opt = wants_opt, .wants_lru = wants_lru,
 	                     .wants_duel = wants_duel, .log.repeats = wants_duel };
+	curve_parts_restart(c);
 	if (lru_curve_init(&c->lru) != PW_OK) {
 		mem_free(c);
 		return pw_fail(why, PW_NOMEM, "out of memory for the curve");
@@ -227,6 +228,7 @@ static uint64_t curve_due(const struct curve *c, uint64_t n)
 	uint64_t window = c->lru.intervals.window_began + c->opt.tau - c->lru.now;
 	n = n < USES_MAX ? n : USES_MAX;
 	n = n < window ? n : window;
+	n = n < curve_parts_due(c) ? n : curve_parts_due(c);
 	if (c->opt.limit && n > c->opt.limit - c->position)
 		n = c->opt.limit - c->position;
 	if (!c->warm && n > c->opt.warmup - c->position)
@@ -267,12 +269,15 @@ static void curve_warm(struct curve *c)
 	c->base_skipped = c->skipped_refs;
 	c->log.counted_from = c->log.n;
 	lru_curve_forget(&c->lru);
+	curve_parts_restart(c);
 }
 
 static void curve_boundary(struct curve *c)
 {
 	if (c->lru.now - c->lru.intervals.window_began == c->opt.tau)
 		curve_window_end(c);
+	if (curve_parts_due(c) == 0)
+		curve_parts_cut(c);
 	if (!c->warm && c->position >= c->opt.warmup)
 		curve_warm(c);
 	if (c->opt.limit && c->position >= c->opt.limit && c->state == CURVE_GOING)

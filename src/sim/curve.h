@@ -66,6 +66,14 @@ struct curve_window {
 	uint64_t pages;
 };
 
+/* A part of the curve of lru: faults at the first n_scale sizes of scale.h. */
+struct curve_part {
+	uint32_t pid;                    /* of processes and mappings */
+	char *name;                      /* of mappings, else NULL */
+	uint64_t end;                    /* of intervals: the references before its end, warm-up included */
+	uint64_t references, *faults;
+};
+
 enum { CURVE_ADVICE_TEXT = 320, CURVE_ADVICE_MAX = 8, CURVE_CHECK_TEXT = 256 };
 /* A recommendation in words: what, and what it takes for granted. */
 struct curve_advice {
@@ -95,6 +103,8 @@ struct curve_result {
 	unsigned n_ws;
 	struct curve_window *window;
 	unsigned n_windows;
+	struct curve_part *process, *mapping, *interval;
+	unsigned n_processes, n_mappings, n_intervals, n_scale;
 	struct curve_advice advice[CURVE_ADVICE_MAX];
 	unsigned n_advice;
 	bool estimated;

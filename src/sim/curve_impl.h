@@ -18,7 +18,15 @@ struct curve_class_info {
 struct curve_space;
 struct curve_duel;
 
-enum { CURVE_WINDOWS_MAX = 2048 };
+enum { CURVE_WINDOWS_MAX = 2048, CURVE_INTERVALS = 64 };
+
+struct curve_cells {
+	uint64_t references, always, cell[SCALE_CELLS];
+};
+struct curve_interval_cells {
+	uint64_t end;
+	struct curve_cells cells;
+};
 
 struct curve {
 	struct curve_options opt;
@@ -50,6 +58,11 @@ struct curve {
 	struct curve_window window[CURVE_WINDOWS_MAX];
 	unsigned n_windows;
 	uint64_t every, skipped;
+	/* Counts by time. */
+	struct curve_interval_cells interval[CURVE_INTERVALS];
+	unsigned n_intervals;
+	uint64_t interval_length, interval_end;
+	struct curve_cells interval_before;
 	enum curve_state state;
 	enum pw_err error;
 	struct pw_why why;
@@ -74,6 +87,12 @@ must_use enum pw_err curve_duel_step(struct curve *c, struct curve_duel *d, uint
 double curve_duel_progress(const struct curve *c, const struct curve_duel *d);
 void curve_duel_line(const struct curve *c, struct curve_duel *d, unsigned which, uint64_t always, struct curve_line *l);
 unsigned curve_duel_sizes(const struct curve_duel *d);
+/* curve_parts.c */
+uint64_t curve_parts_due(const struct curve *c);
+void curve_parts_restart(struct curve *c);
+void curve_parts_cut(struct curve *c);
+must_use enum pw_err curve_parts_result(struct curve *c, struct curve_result *r);
+void curve_parts_drop(struct curve_result *r);
 /* curve_sample.c */
 must_use enum pw_err curve_sample_create(struct curve *c);
 void curve_sample_refs(struct curve *c, const struct trace_item *item);

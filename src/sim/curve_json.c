@@ -73,6 +73,32 @@ static void working_set(struct jsonw *j, const struct curve_result *r)
 	jsonw_end(j);
 }
 
+static void parts(struct jsonw *j, const struct curve_result *r, const char *key, const struct curve_part *part, unsigned n)
+{
+	jsonw_array(j, key);
+	for (unsigned i = 0; i < n; i++) {
+		const struct curve_part *p = &part[i];
+		jsonw_object(j, NULL);
+		if (part == r->interval)
+			jsonw_u64(j, "end", p->end);
+		else
+			jsonw_u64(j, "pid", p->pid);
+		if (p->name)
+			jsonw_string(j, "name", p->name);
+		jsonw_u64(j, "references", p->references);
+		jsonw_array(j, "points");
+		for (unsigned k = 0; k < r->n_scale; k++) {
+			jsonw_object(j, NULL);
+			jsonw_u64(j, "frames", scale_size(k));
+			jsonw_u64(j, "faults", p->faults[k]);
+			jsonw_end(j);
+		}
+		jsonw_end(j);
+		jsonw_end(j);
+	}
+	jsonw_end(j);
+}
+
 static void advice(struct jsonw *j, const struct curve_result *r)
 {
 	jsonw_array(j, "advice");
@@ -134,6 +160,9 @@ enum pw_err curve_write_json(const struct curve_result *r, FILE *out)
 	}
 	points(&j, r);
 	working_set(&j, r);
+	parts(&j, r, "processes", r->process, r->n_processes);
+	parts(&j, r, "mappings", r->mapping, r->n_mappings);
+	parts(&j, r, "intervals", r->interval, r->n_intervals);
 	advice(&j, r);
 	jsonw_object(&j, "program");
 	jsonw_real(&j, "wall_s", r->wall_s);

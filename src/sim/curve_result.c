@@ -190,6 +190,27 @@ static enum pw_err working_sets(const struct curve *c, struct curve_result *r)
 	return PW_OK;
 }
 
+/* Mappings, processes and intervals each add up to the whole. */
+static void check_parts(struct curve *c, struct curve_result *r)
+{
+	struct lru_totals t;
+	uint64_t wrong = 0;
+	if (c->shards || lru_curve_totals(&c->lru, &t) != PW_OK)
+		return;
+	for (unsigned k = 0; k < r->n_scale; k++) {
+		uint64_t mappings = 0, processes = 0, intervals = 0, whole = curve_at(&t, t.faults, scale_size(k));
+		for (unsigned i = 0; i < r->n_mappings; i++)
+			mappings += r->mapping[i].faults[k];
+		for (unsigned i = 0; i < r->n_processes; i++)
+			processes += r->process[i].faults[k];
+		for (unsigned i = 0; i < r->n_intervals; i++)
+			intervals += r->interval[i].faults[k];
+		wrong += mappings != whole || processes != whole || intervals != whole;
+	}
+	check(r, !wrong, "at %" PRIu64 " sizes mappings, processes or intervals do not add up to the whole", wrong);
+	totals_drop(&t);
+}
+
 static void check_all(const struct curve *c, struct curve_result *r)
 {
 	uint64_t references = 0;
@@ -269,6 +290,8 @@ static enum pw_err result_exact(struct curve *c, struct curve_result *r)
 		err = second_lines(c, r, size, n);
 	if (err == PW_OK)
 		err = working_sets(c, r);
+	if (err == PW_OK)
+		err = curve_parts_result(c, r);
 	mem_free(size);
 	return err;
 }
@@ -283,6 +306,7 @@ enum pw_err curve_result(struct curve *c, struct curve_result *ret, struct pw_wh
 		return pw_fail(why, err, "out of memory for the result");
 	}
 	check_all(c, ret);
+	check_parts(c, ret);
 	return PW_OK;
 }
 
@@ -293,6 +317,7 @@ void curve_result_fini(struct curve_result *r)
 	for (unsigned i = 0; i < r->n_command; i++)
 		mem_free(r->command[i]);
 	mem_free(r->command);
+	curve_parts_drop(r);
 	mem_free(r->line);
 	mem_free(r->ws);
 	mem_free(r->window);
