@@ -79,7 +79,8 @@ if have qemu-x86_64; then
 		"$pageworks" run --quiet --frames "$frames" --json run.json real.pwt 2>>err
 		faults=$(sed -n '/"faults"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
 		total=$(sed -n '/"references"/,/}/s/^ *"total": *\([0-9]*\),*$/\1/p' run.json | head -1)
-		awk -v f="$faults" -v t="$total" -v w="$want" 'BEGIN { d = f / t - w; exit !(t > 0 && f / t < 0.02 && d < 0.01 && d > -0.01) }'
+		awk -v f="$faults" -v t="$total" -v w="$want" \
+			'BEGIN { d = f / t - w; exit !(t > 0 && f / t < 0.02 && d < 0.01 && d > -0.01) }'
 		ok=$?
 		point $ok "the recommendation for $name is right"
 		[ $ok -eq 0 ] || { echo "# in $frames frames $faults of $total, promised $want"; explain err; }
