@@ -9,23 +9,25 @@
  *
  * Invariants.
  *   1. place[region][shape] - 1 is the slot whose region it is, or place is 0.
- *   2. stamp is 0 exactly for empty slots, so the oldest is an empty one if there is any.
+ *   2. stamp is 0 exactly for empty slots, so the oldest is an empty one if there is any; time begins at 1.
  *
  * Source: Intel SDM 3A, 4.10.3, of which mmu.c is the model. */
 #include "tlb_walks.h"
 #include "../base/mem.h"
+#include "../machine/tlb_bank.h"
 #include <string.h>
 
 struct slot {
-	uint64_t stamp;
 	uint32_t region, space;
 };
 
 struct level {
 	uint32_t n;            /* entries of one cache; 0: there is none */
+	uint32_t stride;       /* from cache to cache: n, rounded up to whole vectors */
 	uint32_t regions;      /* that place has room for */
 	uint16_t *place;       /* [region * n_shapes + shape] */
-	struct slot *slot;     /* [shape * n + i] */
+	uint64_t *stamp;       /* [shape * stride + i]: time of last use, 0: empty; those that pad are never the least */
+	struct slot *slot;     /* likewise */
 };
 
 struct tlb_walks {
@@ -36,6 +38,16 @@ struct tlb_walks {
 	uint64_t (*from)[PTFMT_LEVELS]; /* [shape] */
 	enum pw_err error;
 };
+
+static bool level_init(struct level *l, unsigned n_shapes)
+{
+	l->stride = (l->n + SCAN_LANES - 1) / SCAN_LANES * SCAN_LANES;
+	l->stamp = mem_zalloc((size_t)n_shapes * l->stride, sizeof *l->stamp);
+	l->slot = mem_zalloc((size_t)n_shapes * l->stride, sizeof *l->slot);
+	for (size_t i = 0; l->stamp && i < (size_t)n_shapes * l->stride; i++)
+		l->stamp[i] = i % l->stride < l->n ? 0 : SCAN_PAD_TIME;
+	return l->stamp && l->slot;
+}
 
 enum pw_err tlb_walks_create(const struct tlb_pages *pages, const struct cpu_model *cpu, unsigned leaf, unsigned n_shapes,
 			     struct tlb_walks **ret)
@@ -54,8 +66,7 @@ enum pw_err tlb_walks_create(const struct tlb_pages *pages, const struct cpu_mod
 	bool whole = w->from != NULL;
 	for (unsigned n = lowest; n <= top && whole; n++) {
 		w->level[n].n = cpu->pwc_entries[n];
-		w->level[n].slot = mem_zalloc((size_t)n_shapes * (w->level[n].n + 1), sizeof(struct slot));
-		whole = w->level[n].slot != NULL;
+		whole = w->level[n].n == 0 || level_init(&w->level[n], n_shapes);
 	}
 	if (!whole) {
 		tlb_walks_destroy(w);
@@ -71,6 +82,7 @@ void tlb_walks_destroy(struct tlb_walks *w)
 		return;
 	for (unsigned n = 0; n < PTFMT_LEVELS; n++) {
 		mem_free(w->level[n].place);
+		mem_free(w->level[n].stamp);
 		mem_free(w->level[n].slot);
 	}
 	mem_free(w->from);
@@ -104,16 +116,28 @@ static inline bool page_known(struct tlb_walks *w, uint32_t page)
 	return true;
 }
 
-static void level_fill(struct tlb_walks *w, struct level *l, unsigned shape, uint32_t region, uint32_t space)
+/* As tlb_bank.h scans a set; longer caches in pieces. */
+static inline uint32_t cache_oldest(const uint64_t *stamp, uint32_t stride)
 {
-	struct slot *slot = l->slot + (size_t)shape * l->n, *oldest = slot;
-	for (uint32_t i = 1; i < l->n; i++)
-		if (slot[i].stamp < oldest->stamp)
-			oldest = &slot[i];
-	if (oldest->stamp)
-		l->place[(size_t)oldest->region * w->n_shapes + shape] = 0;
-	*oldest = (struct slot){ w->now, region, space };
-	l->place[(size_t)region * w->n_shapes + shape] = (uint16_t)(oldest - slot + 1);
+	uint32_t best = 0;
+	for (uint32_t at = 0; at < stride; at += SCAN_MOST) {
+		uint32_t n = stride - at < SCAN_MOST ? stride - at : SCAN_MOST;
+		uint32_t oldest = at + scan_set(stamp + at, stamp + at, n, UINT64_MAX).oldest;
+		best = at == 0 || stamp[oldest] < stamp[best] ? oldest : best;
+	}
+	return best;
+}
+
+static inline void level_fill(struct tlb_walks *w, struct level *l, unsigned shape, uint32_t region, uint32_t space)
+{
+	size_t first = (size_t)shape * l->stride;
+	const uint64_t *stamp = l->stamp + first;
+	size_t at = first + cache_oldest(stamp, l->stride);
+	if (l->stamp[at])
+		l->place[(size_t)l->slot[at].region * w->n_shapes + shape] = 0;
+	l->stamp[at] = w->now;
+	l->slot[at] = (struct slot){ region, space };
+	l->place[(size_t)region * w->n_shapes + shape] = (uint16_t)(at - first + 1);
 }
 
 /* => the level that the walk begins at; the cache that said so has been used. */
@@ -123,7 +147,7 @@ static inline unsigned shape_look(struct tlb_walks *w, unsigned shape, uint32_t 
 		struct level *l = &w->level[n];
 		uint16_t place = l->n ? l->place[(size_t)w->pages->region[n][page] * w->n_shapes + shape] : 0;
 		if (place) {
-			l->slot[(size_t)shape * l->n + place - 1].stamp = w->now;
+			l->stamp[(size_t)shape * l->stride + place - 1] = w->now;
 			return n - 1;
 		}
 	}
@@ -141,6 +165,7 @@ static inline void shape_walk(struct tlb_walks *w, unsigned shape, uint32_t page
 			level_fill(w, &w->level[n], shape, w->pages->region[n][page], tlb_key_space(w->pages->key[page]));
 }
 
+__attribute__((target_clones("avx2", "default"), flatten))
 void tlb_walks_walk(struct tlb_walks *w, const struct tlb_shape_set *who, uint32_t page)
 {
 	if (!page_known(w, page))
@@ -165,12 +190,11 @@ void tlb_walks_flush(struct tlb_walks *w, const uint32_t *space)
 {
 	for (unsigned n = w->lowest + 1; n <= w->top; n++) {
 		struct level *l = &w->level[n];
-		for (size_t i = 0; i < (size_t)l->n * w->n_shapes; i++) {
-			struct slot *slot = &l->slot[i];
-			if (!slot->stamp || (space && slot->space != *space))
+		for (size_t i = 0; l->n && i < (size_t)l->stride * w->n_shapes; i++) {
+			if (!l->stamp[i] || i % l->stride >= l->n || (space && l->slot[i].space != *space))
 				continue;
-			l->place[(size_t)slot->region * w->n_shapes + i / l->n] = 0;
-			*slot = (struct slot){ 0 };
+			l->place[(size_t)l->slot[i].region * w->n_shapes + i / l->stride] = 0;
+			l->stamp[i] = 0;
 		}
 	}
 }
