@@ -229,6 +229,11 @@ static const struct tlb_shape shapes[] = {
 	{ 64, 64 }, { 96, 6 }, { 192, 24 }, { 512, 1 }, { 512, 8 }, { 1024, 1024 },
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
+/* Numbers of sets that are powers of two are followed in another way. */
+static const struct tlb_shape power_shapes[SHAPES] = {
+	{ 4, 1 },  { 4, 4 },  { 8, 2 },    { 16, 4 },  { 16, 1 }, { 32, 32 },
+	{ 64, 2 }, { 96, 6 }, { 192, 24 }, { 512, 1 }, { 512, 8 }, { 1024, 1024 },
+};
 
 static struct tlb_options options_make(void)
 {
@@ -276,6 +281,8 @@ static void made_up_programs_equal_runs(void **state)
 			o.run.cpu.asid_bits = 2; /* three spaces at once: they run out */
 		if (seed % 4 == 1)
 			o.run.cpu = *cpu_find("zen3");
+		if (seed % 2)
+			memcpy(o.shape, power_shapes, sizeof power_shapes);
 		compare_with_runs(what, t, &o, seed % 3, 3);
 		trace_close(t);
 	}
@@ -463,16 +470,20 @@ static void stacks_equal_plain_tlbs_with_holes(void **state)
 		struct plain_tlb *plain = calloc(SHAPES, sizeof *plain);
 		uint32_t *word = malloc(2 * PLAIN_WORDS * sizeof *word), space, n = 0;
 		struct rng r;
-		unsigned size = seed & 1;
+		unsigned size = seed & 1, n_shapes = SHAPES;
+		struct tlb_shape shape[TLB_SHAPES];
+		memcpy(shape, seed & 2 ? power_shapes : shapes, sizeof shapes);
+		for (; seed > 3 && n_shapes < 70; n_shapes++) /* more than share a word */
+			shape[n_shapes] = (struct tlb_shape){ 4 * n_shapes, seed & 2 ? 4 * n_shapes : n_shapes };
 		rng_init(&r, seed);
 		assert_int_equal(tlb_pages_init(&pages, ptfmt_at(0), shifts, 2), PW_OK);
 		assert_int_equal(tlb_pages_space(&pages, &space), PW_OK);
 		for (uint32_t id; pages.n <= PLAIN_PAGES;)
 			assert_int_equal(tlb_pages_get(&pages, space, rng_below(&r, 4 * PLAIN_PAGES), &id), PW_OK);
-		struct tlb_stack_config c = { .pages = &pages, .size = size, .cpu = cpu_at(0), .shape = shapes, .n_shapes = SHAPES };
+		struct tlb_stack_config c = { .pages = &pages, .size = size, .cpu = cpu_at(0), .shape = shape, .n_shapes = n_shapes };
 		assert_int_equal(tlb_stack_create(&c, &stack), PW_OK);
 		for (unsigned k = 0; k < SHAPES; k++)
-			plain[k].shape = shapes[k];
+			plain[k].shape = shape[k];
 		uint64_t holes = 2 + rng_below(&r, 30);
 		for (unsigned i = 0; i < PLAIN_WORDS; i++) {
 			uint32_t id = 1 + (uint32_t)rng_below(&r, rng_below(&r, 3) ? 90 : PLAIN_PAGES);
@@ -491,10 +502,10 @@ static void stacks_equal_plain_tlbs_with_holes(void **state)
 		struct tlb_batch batch = { .page = word, .n_pages = n };
 		tlb_stack_eat(stack, &batch);
 		for (unsigned k = 0; k < SHAPES; k++) {
-			uint64_t misses = tlb_stack_misses(stack, shapes[k].entries / shapes[k].ways, shapes[k].ways);
+			uint64_t misses = tlb_stack_misses(stack, shape[k].entries / shape[k].ways, shape[k].ways);
 			if (misses != plain[k].misses)
-				fail_msg("seed %llu, %u/%u: %llu misses, plainly %llu", (unsigned long long)seed, shapes[k].entries,
-				         shapes[k].ways, (unsigned long long)misses, (unsigned long long)plain[k].misses);
+				fail_msg("seed %llu, %u/%u: %llu misses, plainly %llu", (unsigned long long)seed, shape[k].entries,
+				         shape[k].ways, (unsigned long long)misses, (unsigned long long)plain[k].misses);
 		}
 		tlb_stack_destroy(stack);
 		tlb_pages_fini(&pages);
