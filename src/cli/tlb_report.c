@@ -141,7 +141,7 @@ static void table_ways(const struct report *p, const struct tlb_size *z)
 	        size_word(a, sizeof a, z->page_bytes), plain(p), bold(p));
 	for (unsigned i = 0; i < n; i++)
 		fprintf(p->out, "%10u", ways[i]);
-	fprintf(p->out, "      full       %10s%10s   entries read by a walk%s\n", "cold", "capacity", plain(p));
+	fprintf(p->out, "      full       %10s%10s   entries read by a walk%s\n", "no less", "capacity", plain(p));
 	for (unsigned k = 0; k < z->n_points; k++) {
 		const struct tlb_point *full = &z->point[k];
 		if (!shape_is_full(&full->shape))
