@@ -420,9 +420,17 @@ static void script_close(struct trace *t) { (void)t; }
 
 static const struct trace_ops script_ops = { .format = "script", .next = script_next, .rewind = script_rewind, .close = script_close };
 
-static void test_programs_are_runs(void **state)
+static struct trace *script_open(uint64_t seed, const char *name)
 {
 	static struct script s;
+	s = (struct script){ .trace = { .ops = &script_ops, .info = { .format = "script", .source = name, .has_events = true } },
+	                     .seed = seed };
+	assert_int_equal(script_rewind(&s.trace, NULL), PW_OK);
+	return &s.trace;
+}
+
+static void test_programs_are_runs(void **state)
+{
 	static struct curve_size size[] = { { 2, 0 }, { 3, 0 }, { 4, 0 }, { 5, 0 }, { 7, 0 }, { 8, 0 }, { 9, 0 }, { 10, 0 }, { 12, 0 },
 	                                    { 16, 0 }, { 20, 0 }, { 25, 0 }, { 32, 0 }, { 40, 0 }, { 50, 0 }, { 64, 0 }, { 80, 0 },
 	                                    { 100, 0 }, { 150, 0 }, { 0, 100000 } };
@@ -431,11 +439,8 @@ static void test_programs_are_runs(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		snprintf(name, sizeof name, "script %llu", (unsigned long long)seed);
-		s = (struct script){ .trace = { .ops = &script_ops, .info = { .format = "script", .source = name, .has_events = true } },
-		                     .seed = seed };
-		assert_int_equal(script_rewind(&s.trace, NULL), PW_OK);
 		o.warmup = seed % 3 == 0 ? 1500 : 0;
-		same_over(&s.trace, &o);
+		same_over(script_open(seed, name), &o);
 	}
 }
 
@@ -512,14 +517,13 @@ static void test_sizes(void **state)
 	}
 }
 
-static bool whole_curve(const char *spec, const struct curve_options *o)
+static bool whole_curve(struct trace *t, const struct curve_options *o)
 {
 	struct pw_why why = { "" };
-	struct trace *t;
 	struct curve *c = NULL;
 	struct curve_result result;
 	enum pw_err err;
-	assert_int_equal(trace_open(spec, &t, &why), PW_OK);
+	assert_int_equal(trace_rewind(t, &why), PW_OK);
 	inject_arm(INJECT_ALLOC, o->seed, INJECT_ONCE);
 	err = curve_create(o, t, &c, &why);
 	while (err == PW_OK && curve_step(c) == CURVE_GOING)
@@ -534,7 +538,6 @@ static bool whole_curve(const char *spec, const struct curve_options *o)
 	else
 		assert_true(err == PW_NOMEM && *why.text);
 	curve_destroy(c);
-	trace_close(t);
 	return err == PW_OK;
 }
 
@@ -548,8 +551,14 @@ static void test_no_memory(void **state)
 	o.warmup = 5000;
 	o.policy = policies;
 	o.n_policies = 2;
-	for (o.seed = 1; !whole_curve("zipf:pages=3000,refs=20K,writes=0.5", &o); o.seed++)
+	struct trace *t = open_spec("zipf:pages=3000,refs=20K,writes=0.5");
+	for (o.seed = 1; !whole_curve(t, &o); o.seed++)
 		assert_true(o.seed < 1000);
+	assert_true(o.seed > 10);
+	trace_close(t);
+	t = script_open(5, "script");
+	for (o.seed = 1; !whole_curve(t, &o); o.seed += 5)
+		assert_true(o.seed < 100000);
 	assert_true(o.seed > 10);
 }
 

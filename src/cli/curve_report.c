@@ -157,7 +157,7 @@ static void trouble(const struct curve_result *r, FILE *out)
 	if (r->input_error != PW_OK)
 		fprintf(out, "\n  the input ended early: %s\n", *r->input_error_text ? r->input_error_text : pw_err_text(r->input_error));
 	if (r->interrupted)
-		fprintf(out, "\n  interrupted: this is the curve of what ran until then\n");
+		fprintf(out, "\n  interrupted: this is the curve of what ran until then, without policies that were not done\n");
 }
 
 static void ending(const struct curve_result *r, FILE *out)

@@ -163,7 +163,7 @@ static enum pw_err class_at(struct slow *u, uint32_t *ret)
 	struct mapping_info m = { .name = "" };
 	vaddr_t va = ref_va(*u->ref);
 	process_mapping_at(u->process, va, &m);
-	uint64_t key = (uint64_t)(uintptr_t)m.name ^ (uint64_t)m.pid << 48;
+	uint64_t key = (uint64_t)(uintptr_t)m.name ^ m.pid * 0x9e3779b97f4a7c15ull;
 	uint64_t *class = htab_put(&u->c->space->classes, key);
 	if (!class)
 		return PW_NOMEM;
@@ -209,8 +209,11 @@ static enum pw_err serve(struct slow *u)
 	err = curve_sys_error(s->run.pmap);
 	if (err != PW_OK)
 		return err;
-	if (f.outcome == FAULT_OUTCOME_KILLED)
-		return PW_LIMIT;
+	if (f.outcome == FAULT_OUTCOME_KILLED) {
+		struct kernel_counts k;
+		kernel_counts(s->run.kernel, &k);
+		return k.free_frames ? PW_NOMEM : PW_LIMIT;
+	}
 	if (f.outcome != FAULT_OUTCOME_RESOLVED)
 		return PW_ACCESS;
 	err = class_at(u, &class);
