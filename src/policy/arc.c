@@ -57,6 +57,7 @@ static void arc_init(void *self, uint32_t n_slots, const struct policy_env *env)
 	struct arc *a = self;
 	arc_layout(a, self, n_slots);
 	a->env = env;
+	a->ghosts.memo = &env->memo;
 	a->n_slots = n_slots;
 	struct ring *const rings[] = { &a->t1, &a->t2, &a->b1, &a->b2 };
 	for (unsigned i = 0; i < 4; i++)

@@ -51,6 +51,7 @@ static void car_init(void *self, uint32_t n_slots, const struct policy_env *env)
 	struct car *c = self;
 	car_layout(c, self, n_slots);
 	c->env = env;
+	c->ghosts.memo = &env->memo;
 	c->n_slots = n_slots;
 	struct ring *const rings[] = { &c->t1, &c->t2, &c->b1, &c->b2 };
 	for (unsigned i = 0; i < 4; i++)

@@ -63,6 +63,7 @@ static void clock_pro_init(void *self, uint32_t n_slots, const struct policy_env
 	struct clock_pro *c = self;
 	clock_pro_layout(c, self, n_slots);
 	c->env = env;
+	c->ghosts.memo = &env->memo;
 	c->n_slots = n_slots;
 	c->cold_target = n_slots / 100 ? n_slots / 100 : 1;
 	for (unsigned i = 0; i < HANDS; i++)

@@ -6,23 +6,23 @@
  * an instance of it where touch(), enter() and victim() are known and inlined; whoever drives calls the instance once for each
  * batch.  The word of a page says all there is about it, so a hit reads one word, and those to come are fetched ahead:
  *
- *      | written | slot + 1 (0: not in memory) |        by page
- *          1                  31
+ *      | written | 0 | slot + 1 |     in memory          | 0 | 1 | ghost + 1 |     not in memory, but the policy remembers it
+ *          1       1       30                               0: not known at all
  *
  * 1. page[owner[s]] names s for every slot s in use, and no other word names it.
  * 2. Free slots are those from fresh on, and a list through owner, last freed first taken: as the kernel does it.
  * 3. refs[n .. n + DRIVE_AHEAD) may be read; they need not mean anything but pages below n_pages. */
 #pragma once
-#include "policy.h"
+#include "ghost.h"
 
 enum { DRIVE_AHEAD = 24, DRIVE_NEAR = 10 };
 #define DRIVE_WRITTEN (1u << 31)
-#define DRIVE_SLOT    (DRIVE_WRITTEN - 1)
+#define DRIVE_SLOT    (GHOST_MEMO - 1)
 
 struct drive {
 	void *self;
 	struct policy_env env;
-	uint32_t *page;            /* by page, n_pages of them */
+	uint32_t *page;            /* by page, n_pages of them; env.memo is the same */
 	uint32_t *owner;           /* by slot: its page; free: the next free slot plus one */
 	uint64_t next;             /* time of the next reference to the page being told of */
 	uint32_t n_slots, fresh, free;
@@ -50,8 +50,11 @@ DRIVE_INLINE void drive_evict(struct drive *d, uint32_t slot)
 	uint32_t *word = &d->page[d->owner[slot]];
 	d->evicted++;
 	d->written_back += *word >> 31;
-	*word = 0;
+	*word = *word & GHOST_MEMO ? *word & ~DRIVE_WRITTEN : 0;
 }
+
+/* Does the word say that the page is in memory? */
+DRIVE_INLINE bool drive_has(uint32_t word) { return (word & ~DRIVE_WRITTEN) - 1 < DRIVE_SLOT; }
 
 DRIVE_INLINE void drive_free(struct drive *d, uint32_t slot)
 {
@@ -90,10 +93,10 @@ DRIVE_INLINE void drive_miss(struct drive *d, uint32_t ref, const struct policy_
 		ops->miss(d->self, id);
 	uint32_t slot = drive_room(d, ops);
 	d->owner[slot] = id;
-	d->page[id] = (slot + 1) | ref << 31;
 	if (ops->sees == POLICY_SEES_BITS)
 		d->env.ref[slot] = ops->arrival_counts;
 	ops->enter(d->self, slot, id);
+	d->page[id] = (slot + 1) | ref << 31; /* the policy has taken what it remembered of the page */
 	if (ops->wake)
 		drive_wake(d, ops);
 }
@@ -109,7 +112,7 @@ DRIVE_INLINE void drive_body(struct drive *d, const uint32_t *refs, const uint64
 		uint32_t ref = refs[i], id = ref >> 1, word = page[id];
 		if (ops->wants_future)
 			d->next = next[i];
-		if (__builtin_expect(!word, 0)) {
+		if (__builtin_expect(!drive_has(word), 0)) {
 			d->env.now = begin + i + 1;
 			miss(d, ref);
 			continue;

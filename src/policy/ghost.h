@@ -1,5 +1,8 @@
 /* ghost.h - pages that have left and are remembered, and how a policy's one block of memory is divided.
  *
+ * Where keys are small numbers (a duel), the driver has a word for each key that it does not need while the page is out, and a ghost
+ * is found there (GHOST_MEMO, and its index plus one) instead of by hashing; the top bit of the word is the driver's.
+ *
  * A ghost is a key without a slot.  A directory holds a bounded number of them, found by key through chained hashing; each has an
  * index below the capacity, so that a policy can keep ghosts in rings beside its slots (index + n_slots).  All zeros is an empty
  * directory, and only what is used costs host memory. */
@@ -7,6 +10,8 @@
 #include "policy.h"
 
 #define GHOST_NONE UINT32_MAX
+#define GHOST_MEMO (1u << 30)
+#define GHOST_MOST (GHOST_MEMO - 2) /* of one directory, so that a memo can name them */
 
 /* Divides a block; with base NULL it only measures. */
 struct block {
@@ -27,6 +32,7 @@ struct ghost {
 	uint32_t note;  /* the policy's own */
 };
 struct ghosts {
+	uint32_t *const *memo; /* where the driver's words are, if it has any */
 	struct ghost *at;
 	uint32_t *bucket;     /* 2^bits of them: the first of the chain, plus one */
 	uint32_t cap, fresh, free, count;
@@ -51,6 +57,8 @@ static inline uint32_t *ghosts_bucket(const struct ghosts *g, uint64_t key)
 
 static inline uint32_t ghosts_find(const struct ghosts *g, uint64_t key)
 {
+	if (*g->memo)
+		return (*g->memo)[key] & GHOST_MEMO ? ((*g->memo)[key] & (GHOST_MEMO - 1)) - 1 : GHOST_NONE;
 	for (uint32_t i = *ghosts_bucket(g, key); i; i = g->at[i - 1].chain) {
 		if (g->at[i - 1].key == key)
 			return i - 1;
@@ -63,21 +71,35 @@ static inline bool ghosts_full(const struct ghosts *g) { return g->count >= g->c
 /* => the directory is not full and does not know the key */
 static inline uint32_t ghosts_add(struct ghosts *g, uint64_t key, uint32_t note)
 {
-	uint32_t *bucket = ghosts_bucket(g, key), i = g->free ? g->free - 1 : g->fresh++;
+	uint32_t i = g->free ? g->free - 1 : g->fresh++;
 	if (g->free)
 		g->free = g->at[i].chain;
-	g->at[i] = (struct ghost){ .key = key, .chain = *bucket, .note = note };
-	*bucket = i + 1;
+	g->at[i] = (struct ghost){ .key = key, .note = note };
 	g->count++;
+	if (*g->memo) {
+		(*g->memo)[key] = ((*g->memo)[key] & ~(2 * GHOST_MEMO - 1)) | GHOST_MEMO | (i + 1);
+		return i;
+	}
+	uint32_t *bucket = ghosts_bucket(g, key);
+	g->at[i].chain = *bucket;
+	*bucket = i + 1;
 	return i;
 }
 
-static inline void ghosts_drop(struct ghosts *g, uint32_t i)
+static inline void ghosts_unchain(struct ghosts *g, uint32_t i)
 {
 	uint32_t *link = ghosts_bucket(g, g->at[i].key);
 	while (*link != i + 1)
 		link = &g->at[*link - 1].chain;
 	*link = g->at[i].chain;
+}
+
+static inline void ghosts_drop(struct ghosts *g, uint32_t i)
+{
+	if (*g->memo)
+		(*g->memo)[g->at[i].key] &= ~(2 * GHOST_MEMO - 1);
+	else
+		ghosts_unchain(g, i);
 	g->at[i].chain = g->free;
 	g->free = i + 1;
 	g->count--;
@@ -89,6 +111,8 @@ static inline const char *ghosts_flaw(const struct ghosts *g)
 	uint32_t n = 0;
 	if (g->count > g->cap)
 		return "policy: more ghosts than there may be";
+	if (*g->memo)
+		return NULL;
 	for (uint32_t b = 0; b < 1u << g->bits; b++) {
 		for (uint32_t i = g->bucket[b]; i; i = g->at[i - 1].chain, n++) {
 			if (n > g->count || ghosts_bucket(g, g->at[i - 1].key) != &g->bucket[b])

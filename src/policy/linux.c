@@ -61,6 +61,7 @@ static void linux_init(void *self, uint32_t n_slots, const struct policy_env *en
 	struct linux_lists *l = self;
 	linux_layout(l, self, n_slots);
 	l->env = env;
+	l->ghosts.memo = &env->memo;
 	l->n_slots = n_slots;
 	l->ratio = (uint32_t)env->params.value[0];
 	ring_init(&l->inactive, l->link, 2 * n_slots);

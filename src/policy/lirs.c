@@ -42,8 +42,8 @@ static const struct policy_param lirs_param[] = {
 static size_t lirs_layout(struct lirs *l, char *base, uint32_t n, const struct policy_params *p)
 {
 	struct block b = { .base = base, .used = (sizeof *l + 15) & ~15ul };
-	double ghosts = p->value[1] * n, room = (double)(UINT32_MAX / 2) - n;
-	ghosts_layout(&l->ghosts, &b, (uint32_t)(ghosts < room ? ghosts : room));
+	double ghosts = p->value[1] * n;
+	ghosts_layout(&l->ghosts, &b, ghosts < GHOST_MOST ? (uint32_t)ghosts : GHOST_MOST);
 	l->stack_link = block_take(&b, (size_t)n + l->ghosts.cap + 1, sizeof *l->stack_link);
 	l->queue_link = block_take(&b, (size_t)n + l->ghosts.cap + 2, sizeof *l->queue_link);
 	l->key = block_take(&b, n, sizeof *l->key);
@@ -62,6 +62,7 @@ static void lirs_init(void *self, uint32_t n_slots, const struct policy_env *env
 	struct lirs *l = self;
 	lirs_layout(l, self, n_slots, &env->params);
 	l->env = env;
+	l->ghosts.memo = &env->memo;
 	l->n_slots = n_slots;
 	uint32_t hir = (uint32_t)(env->params.value[0] * n_slots), heads = n_slots + l->ghosts.cap;
 	l->lir_most = n_slots - (hir ? hir : 1);

@@ -62,6 +62,7 @@ static void s3_fifo_init(void *self, uint32_t n_slots, const struct policy_env *
 	struct s3_fifo *f = self;
 	s3_fifo_layout(f, self, n_slots, &env->params);
 	f->env = env;
+	f->ghosts.memo = &env->memo;
 	f->n_slots = n_slots;
 	uint32_t heads = n_slots + f->main_share;
 	ring_init(&f->small, f->link, heads);

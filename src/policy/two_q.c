@@ -40,7 +40,7 @@ static size_t two_q_layout(struct two_q *q, char *base, uint32_t n, const struct
 {
 	struct block b = { .base = base, .used = (sizeof *q + 15) & ~15ul };
 	double out = p->value[1] * n;
-	ghosts_layout(&q->ghosts, &b, out < UINT32_MAX / 2 ? (uint32_t)out : UINT32_MAX / 2);
+	ghosts_layout(&q->ghosts, &b, out < GHOST_MOST ? (uint32_t)out : GHOST_MOST);
 	q->link = block_take(&b, (size_t)n + q->ghosts.cap + 3, sizeof *q->link);
 	q->key = block_take(&b, n, sizeof *q->key);
 	q->in_main = block_take(&b, n, 1);
@@ -58,6 +58,7 @@ static void two_q_init(void *self, uint32_t n_slots, const struct policy_env *en
 	struct two_q *q = self;
 	two_q_layout(q, self, n_slots, &env->params);
 	q->env = env;
+	q->ghosts.memo = &env->memo;
 	q->n_slots = n_slots;
 	q->in_most = (uint32_t)(env->params.value[0] * n_slots);
 	uint32_t heads = n_slots + q->ghosts.cap;

@@ -100,7 +100,7 @@ static enum pw_err cell_cover(struct cell *c, uint32_t n)
 	if (!grown)
 		return PW_NOMEM;
 	memset(grown + c->n_pages, 0, (room - c->n_pages) * sizeof *grown);
-	c->drive.page = grown;
+	c->drive.page = c->drive.env.memo = grown;
 	c->n_pages = room;
 	return PW_OK;
 }
@@ -108,7 +108,7 @@ static enum pw_err cell_cover(struct cell *c, uint32_t n)
 static void cell_gone(struct cell *c, uint32_t page)
 {
 	struct drive *d = &c->drive;
-	if (d->page[page]) {
+	if (drive_has(d->page[page])) {
 		uint32_t slot = (d->page[page] & DRIVE_SLOT) - 1;
 		c->ops->leave(d->self, slot);
 		d->page[page] = 0;

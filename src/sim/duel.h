@@ -15,7 +15,7 @@ struct duel_cell {
 	uint32_t frames;               /* 1 to DUEL_FRAMES_MAX */
 	uint64_t seed;
 };
-#define DUEL_FRAMES_MAX ((1u << 31) - 2)
+#define DUEL_FRAMES_MAX ((1u << 28) - 1)
 
 /* A reference as duel_feed takes it.  => page < 2^31 - 1 */
 static inline uint32_t duel_ref(uint32_t page, bool is_store) { return page << 1 | is_store; }
