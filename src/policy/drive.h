@@ -15,7 +15,7 @@
 #pragma once
 #include "ghost.h"
 
-enum { DRIVE_AHEAD = 24, DRIVE_NEAR = 10 };
+enum { DRIVE_AHEAD = 24 };
 #define DRIVE_WRITTEN (1u << 31)
 #define DRIVE_SLOT    (GHOST_MEMO - 1)
 
