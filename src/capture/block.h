@@ -6,7 +6,7 @@
 #pragma once
 #include "qemu_plugin.h"
 
-enum { BLOCK_WORDS = 8, BLOCK_SLOTS = 6, BLOCK_CALLS = 128, BLOCK_NO_SLOT = 255 };
+enum { BLOCK_WORDS = 8, BLOCK_SLOTS = 4, BLOCK_CALLS = 128, BLOCK_NO_SLOT = 255 };
 
 /* What one call records: words, in the order of the program.  Word i is
  *      add[i] + (own[i] ? the address of this access : other[i] ? the address kept in a slot : 0) << REF_KIND_BITS

@@ -66,7 +66,7 @@ static void exec_image(unsigned vcpu, const struct launch *base, const struct im
 	if (launch_init(&line, &launch, image, argv, envp) != 0)
 		return;
 	if (access(line.qemu, X_OK) == 0) {
-		lane_full(lane_of(vcpu));
+		lane_flush(lane_of(vcpu));
 		execve(line.qemu, line.argv, line.envp);
 	}
 	launch_fini(&line);

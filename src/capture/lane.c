@@ -7,7 +7,8 @@
  * is private to the process and is renewed by fork.
  *
  *      1.  lane_space shows the space of this very process: lane_fork_child turns it before any code of the child runs.
- *      2.  A lane in use has an open chunk with room for RING_SLACK_WORDS references at its cursor, outside lane_full.
+ *      2.  A lane in use has a stage with room for RING_SLACK_WORDS references at its cursor, outside lane_full, and an open chunk
+ *          with room for a whole stage.
  *      3.  records_lock is held from lane_records to lane_send.  It is taken before the lock of the ring, never after.
  *
  * The window is a second mapping of the same shared pages: mremap() of a shared mapping with an old size of zero makes one
@@ -24,14 +25,17 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 struct ring_space lane_space __attribute__((aligned(RING_SPACE_BYTES)));
 
 static struct ring *ring;
 static uint32_t space_index;
 static __thread uint32_t child_space = RING_SPACES; /* reserved by lane_fork_prepare, if one was free */
-static bool ring_off;        /* nothing is captured: references go into void_chunk, records nowhere */
-static ref_t void_chunk[RING_CHUNK_WORDS] __attribute__((aligned(RING_CHUNK_BYTES)));
+static bool ring_off;        /* nothing is captured: references go into void_stage, records nowhere */
+static ref_t void_stage[RING_STAGE_WORDS] __attribute__((aligned(RING_STAGE_BYTES)));
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum { RING_WAKE = 16 }; /* entries that are worth waking the consumer for */
@@ -103,35 +107,44 @@ static void wait_for_room(void)
 	}
 }
 
-/* Takes the lowest free chunk.  => the lock is held; RING_CHUNKS when there is none. */
-static uint32_t chunk_take(void)
+/* Takes a free one of the chunks or stages.  => the lock is held; RING_CHUNKS when there is none. */
+static uint32_t take(uint32_t *owner, uint32_t from)
 {
-	for (uint32_t c = 0; c < RING_CHUNKS; c++) {
-		if (__atomic_load_n(&ring->owner[c], __ATOMIC_ACQUIRE) == 0) {
-			ring->owner[c] = 1 + space_index;
+	for (uint32_t i = 0; i < RING_CHUNKS; i++) {
+		uint32_t c = i < RING_ROUND ? (from + i) % RING_ROUND : i;
+		if (__atomic_load_n(&owner[c], __ATOMIC_ACQUIRE) == 0) {
+			owner[c] = 1 + space_index;
 			return c;
 		}
 	}
 	return RING_CHUNKS;
 }
 
-/* => the lock is held.  On a ring whose chunks are all open (thousands of threads) waits without it. */
-static void chunk_open(struct ring_lane *lane)
+/* => the lock is held.  When all are taken (thousands of threads) waits without it. */
+static uint32_t take_or_wait(uint32_t *owner, uint32_t from)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	uint32_t c = chunk_take();
+	uint32_t c = take(owner, from);
 	while (c == RING_CHUNKS) {
 		ring_unlock();
 		nanosleep(&tick, NULL);
 		lane_look();
 		ring_lock();
-		c = chunk_take();
+		c = take(owner, from);
 	}
-	lane->chunk = c;
-	__atomic_store_n(&lane->cursor, ring_chunk(ring, c), __ATOMIC_RELEASE);
+	return c;
 }
 
-/* Puts a chunk into the queue.  => the lock is held. */
+/* => the lock is held. */
+static void chunk_open(struct ring_lane *lane)
+{
+	static uint32_t last;
+	lane->chunk = last = take_or_wait(ring->owner, last + 1);
+	lane->filled = 0;
+	__atomic_store_n(&lane->cursor, ring_stage(ring, lane->stage), __ATOMIC_RELEASE);
+}
+
+/* Puts a chunk into the queue.  => the lock is held; the stage is empty. */
 static void chunk_queue(struct ring_lane *lane, uint32_t n_refs, uint32_t n_records)
 {
 	struct ring_entry *e = &ring->queue[ring->tail % RING_QUEUE];
@@ -142,34 +155,100 @@ static void chunk_queue(struct ring_lane *lane, uint32_t n_refs, uint32_t n_reco
 	__atomic_store_n(&ring->tail, ring->tail + 1, __ATOMIC_SEQ_CST);
 }
 
-static uint32_t lane_n_refs(const struct ring_lane *lane)
+/* ---- stages ---- */
+
+static uint32_t stage_n_refs(const struct ring_lane *lane)
 {
-	return __atomic_load_n(&lane->cursor, __ATOMIC_ACQUIRE) - ring_chunk(ring, lane->chunk);
+	return __atomic_load_n(&lane->cursor, __ATOMIC_ACQUIRE) - ring_stage(ring, lane->stage);
 }
 
-void lane_full(struct ring_lane *lane)
+/* Copies whole lines around the caches. */
+static void lines_copy(ref_t *to, const ref_t *from, uint32_t n_words)
 {
-	if (ring_off) {
-		lane->cursor = void_chunk;
+#ifdef __SSE2__
+	for (uint32_t i = 0; i < n_words; i += 2)
+		_mm_stream_si128((__m128i *)(to + i), _mm_load_si128((const __m128i *)(from + i)));
+#else
+	memcpy(to, from, n_words * sizeof(*to));
+#endif
+}
+
+/* Before others are told of lines that were copied so. */
+static void lines_settle(void)
+{
+#ifdef __SSE2__
+	_mm_sfence();
+#endif
+}
+
+static void turn_begin(struct ring_lane *lane)
+{
+	__atomic_store_n(&lane->turn, lane->turn + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void turn_end(struct ring_lane *lane) { __atomic_store_n(&lane->turn, lane->turn + 1, __ATOMIC_RELEASE); }
+
+/* Moves all whole lines of the stage to the chunk; the rest to the start of the stage. */
+static void stage_empty(struct ring_lane *lane)
+{
+	ref_t *stage = ring_stage(ring, lane->stage);
+	uint32_t n = stage_n_refs(lane), whole = n / RING_LINE_WORDS * RING_LINE_WORDS;
+	lines_copy(ring_chunk(ring, lane->chunk) + lane->filled, stage, whole);
+	if (lane_space.n_lanes > 1) /* a thread alone is looked at only when it hands its chunk over, or is dead */
+		lines_settle();
+	turn_begin(lane);
+	__atomic_store_n(&lane->filled, lane->filled + whole, __ATOMIC_RELEASE);
+	memcpy(stage, stage + whole, (n - whole) * sizeof(*stage)); /* whole is more than what remains, or nothing moves */
+	__atomic_store_n(&lane->cursor, stage + (n - whole), __ATOMIC_RELEASE);
+	turn_end(lane);
+}
+
+/* Moves everything to the chunk, which is going to be closed.  => how many references it has then. */
+static uint32_t stage_finish(struct ring_lane *lane)
+{
+	stage_empty(lane);
+	uint32_t rest = stage_n_refs(lane);
+	memcpy(ring_chunk(ring, lane->chunk) + lane->filled, ring_stage(ring, lane->stage), rest * sizeof(ref_t));
+	lines_settle();
+	return lane->filled + rest;
+}
+
+void lane_flush(struct ring_lane *lane)
+{
+	if (ring_off)
 		return;
-	}
 	wait_for_room();
+	uint32_t n = stage_finish(lane);
 	ring_lock();
-	chunk_queue(lane, lane_n_refs(lane), 0);
+	chunk_queue(lane, n, 0);
 	chunk_open(lane);
 	ring_unlock();
 	if (backlog() >= RING_WAKE)
 		wake_consumer();
 }
 
-void lane_open(unsigned vcpu)
+void lane_full(struct ring_lane *lane)
 {
 	if (ring_off) {
-		lane_of(vcpu)->cursor = void_chunk;
+		lane->cursor = void_stage;
+		return;
+	}
+	stage_empty(lane);
+	if (lane->filled + RING_STAGE_WORDS > RING_CHUNK_WORDS)
+		lane_flush(lane);
+}
+
+void lane_open(unsigned vcpu)
+{
+	struct ring_lane *lane = lane_of(vcpu);
+	if (ring_off) {
+		lane->cursor = void_stage;
 		return;
 	}
 	ring_lock();
-	chunk_open(lane_of(vcpu));
+	lane->stage = take_or_wait(ring->stage_owner, 0);
+	chunk_open(lane);
 	if (lane_space.n_lanes <= vcpu)
 		__atomic_store_n(&lane_space.n_lanes, vcpu + 1, __ATOMIC_RELEASE);
 	ring_unlock();
@@ -182,10 +261,10 @@ void lane_records(struct lane_records *r, unsigned vcpu)
 	pthread_mutex_lock(&records_lock);
 	struct ring_lane *lane = lane_of(vcpu);
 	if (ring_off) {
-		*r = (struct lane_records){ .lane = lane, .next = (char *)void_chunk };
+		*r = (struct lane_records){ .lane = lane, .next = (char *)void_stage };
 		return;
 	}
-	uint32_t n_refs = lane_n_refs(lane);
+	uint32_t n_refs = stage_finish(lane);
 	*r = (struct lane_records){ .lane = lane, .n_refs = n_refs, .next = (char *)(ring_chunk(ring, lane->chunk) + n_refs) };
 }
 
@@ -193,7 +272,7 @@ void lane_records(struct lane_records *r, unsigned vcpu)
 static void records_room(struct lane_records *r, size_t bytes)
 {
 	if (ring_off) {
-		r->next = (char *)void_chunk;
+		r->next = (char *)void_stage;
 		return;
 	}
 	char *end = (char *)ring_chunk(ring, r->lane->chunk) + RING_CHUNK_BYTES;
@@ -226,6 +305,19 @@ struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const cha
 	return record;
 }
 
+/* Where another thread stands: it may just be emptying its stage.  => the lock is held, so its chunk stays. */
+static struct ring_mark mark_of(uint32_t i)
+{
+	const struct ring_lane *lane = &lane_space.lane[i];
+	for (;;) {
+		uint32_t turn = __atomic_load_n(&lane->turn, __ATOMIC_ACQUIRE);
+		uint32_t n = __atomic_load_n(&lane->filled, __ATOMIC_ACQUIRE) + stage_n_refs(lane);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (turn % 2 == 0 && turn == __atomic_load_n(&lane->turn, __ATOMIC_RELAXED))
+			return (struct ring_mark){ .lane = i, .chunk = lane->chunk, .n_refs = n };
+	}
+}
+
 /* Where the other threads stand.  => the lock is held. */
 static void records_mark(struct lane_records *r)
 {
@@ -234,8 +326,8 @@ static void records_mark(struct lane_records *r)
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < lane_space.n_lanes && (char *)&record->mark[n + 1] <= end; i++) {
 		const struct ring_lane *lane = &lane_space.lane[i];
-		if (lane != r->lane && lane->cursor)
-			record->mark[n++] = (struct ring_mark){ .lane = i, .chunk = lane->chunk, .n_refs = lane_n_refs(lane) };
+		if (lane != r->lane && __atomic_load_n(&lane->cursor, __ATOMIC_ACQUIRE))
+			record->mark[n++] = mark_of(i);
 	}
 	if (n == 0)
 		return;
@@ -252,7 +344,9 @@ static void records_send(struct lane_records *r, bool last)
 		ring_lock();
 		records_mark(r);
 		chunk_queue(r->lane, r->n_refs, r->n_records);
-		if (!last)
+		if (last)
+			__atomic_store_n(&ring->stage_owner[r->lane->stage], 0, __ATOMIC_RELEASE);
+		else
 			chunk_open(r->lane);
 		ring_unlock();
 	}
@@ -279,7 +373,7 @@ static void window_turn(uint32_t space)
 	}
 	space_index = space;
 	lane_space.host_pid = getpid();
-	lane_space.base = (uintptr_t)ring_chunk(ring, 0);
+	lane_space.base = (uintptr_t)ring_stage(ring, 0);
 	__atomic_store_n(&lane_space.state, RING_SPACE_LIVE, __ATOMIC_RELEASE);
 }
 
@@ -292,16 +386,20 @@ static void window_blind(void)
 		_exit(125);
 }
 
-/* What the threads of an earlier image of this process left in their open chunks. */
+/* What the threads of an earlier image of this process left in their open chunks and stages. */
 static void leftovers_queue(void)
 {
-	const struct ring_space *s = &lane_space;
-	uint64_t base = s->base;
+	uint64_t base = lane_space.base;
 	ring_lock();
-	for (uint32_t i = 0; i < s->n_lanes; i++) {
+	for (uint32_t i = 0; i < lane_space.n_lanes; i++) {
 		struct ring_lane *lane = lane_of(i);
-		if (lane->cursor)
-			chunk_queue(lane, ((uintptr_t)lane->cursor - base) % RING_CHUNK_BYTES / 8, 0);
+		if (!lane->cursor)
+			continue;
+		uint32_t n = lane->turn % 2 ? 0 : ((uintptr_t)lane->cursor - base) % RING_STAGE_BYTES / 8;
+		memcpy(ring_chunk(ring, lane->chunk) + lane->filled, ring_stage(ring, lane->stage), n * sizeof(ref_t));
+		chunk_queue(lane, lane->filled + n, 0);
+		lane->turn = 0;
+		ring->stage_owner[lane->stage] = 0;
 	}
 	ring_unlock();
 }

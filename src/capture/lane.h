@@ -22,8 +22,11 @@ void lane_look(void);
 /* Gives thread vcpu an open chunk.  => may wait for room. */
 void lane_open(unsigned vcpu);
 
-/* Hands the open chunk over, and opens the next. */
+/* Makes room: empties the stage into the chunk; when that is full, too, hands it over and opens the next. */
 void lane_full(struct ring_lane *lane) __attribute__((noinline, cold));
+
+/* Hands over what there is. */
+void lane_flush(struct ring_lane *lane);
 
 /* Records that are collected, then handed over with the references that came before them.  One thread at a time: between
  * lane_records and lane_send the process's other threads wait to send theirs. */
@@ -51,13 +54,13 @@ void lane_fork_done(unsigned vcpu, int64_t pid);
 /* This process sends a signal to another, or to itself. */
 void lane_signal(int32_t host_pid, uint32_t signal);
 
-/* Is the chunk that next points into full? */
+/* Is the stage that next points into full? */
 static inline __attribute__((always_inline)) bool lane_is_full(const ref_t *next)
 {
-	return __builtin_expect(((uintptr_t)next & (RING_CHUNK_BYTES - 1)) >= RING_CHUNK_BYTES - RING_SLACK_WORDS * 8, 0);
+	return __builtin_expect(((uintptr_t)next & (RING_STAGE_BYTES - 1)) >= RING_STAGE_BYTES - RING_SLACK_WORDS * 8, 0);
 }
 
-/* Moves the cursor over words that have been written.  => the caller sees to a full chunk. */
+/* Moves the cursor over words that have been written.  => the caller sees to a full stage. */
 static inline __attribute__((always_inline)) void lane_move(struct ring_lane *lane, ref_t *next)
 {
 	__atomic_store_n(&lane->cursor, next, __ATOMIC_RELEASE);

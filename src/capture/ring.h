@@ -8,33 +8,40 @@
  *      space 0  +--------+--------+---          chunks of 4096 references
  *      (process)| lane 0 | lane 1 | ..      +------+------+------+------+---
  *               +--|-----+----|---+---      | open | full | free | open | ..
- *      space 1     |          |             +--^---+---|--+------+--^---+---
- *               +--|-----+-   |                |       |            |
- *               |  |     |    +----------------|-------|------------+   a lane's cursor: where its thread writes next
- *               +--|-----+-                    |       |
- *                  +---------------------------+       v
- *                                            queue  [ entry | entry | entry ] --------> in order of arrival
+ *                  v          v             +--^---+---|--+------+--^---+---
+ *              stage of    stage of            |       |            |
+ *              512 words   512 words --copied--|-------|------------+
+ *                  |                           |       v
+ *                  +----------copied-----------+    queue [ entry | entry | entry ] --------> in order of arrival
  *
- * A thread writes references into its own open chunk: one store, one step of its cursor, one test whether the chunk is full.  A
- * full chunk goes into the queue as an entry, and the thread takes a free chunk.  An event (a mapping, a fork, an exit) goes
- * behind the references that came before it, in the same chunk, and closes it: so within a thread everything is in order.
+ * A thread writes references into its stage: one store, one step of its cursor, one test whether the stage is full.  A full stage is
+ * copied to the end of the thread's open chunk, a full chunk goes into the queue as an entry, and the thread takes a free chunk.
+ * The stage is there because of caches.  It stays in the writer's; the chunk is written around the caches (non-temporal stores), so
+ * that no line of it must first be fetched from the cache of the reader, which read the same chunk a moment ago.  Between distant
+ * cores such a fetch costs as much as dozens of references.
+ *
+ * An event (a mapping, a fork, an exit) goes behind the references that came before it, in the same chunk, and closes it: so within
+ * a thread everything is in order.
  *
  * Between threads of a process order matters where an address space changes: all that others did before it must be seen before
- * it.  So the entry of such an event carries marks: where the cursor of every other lane of the process stood, read under the
- * lock of the queue.  The consumer takes what lies before the marks out of the open chunks first, remembers how far it went, and
- * takes the rest when the chunk comes.  Between events, threads are in the order in which their chunks came.
+ * it.  So the entry of such an event carries marks: how many references each other lane of the process had in its open chunk and
+ * its stage, read under the lock of the queue.  The consumer takes what lies before the marks out of open chunks and stages first,
+ * remembers how far it went, and takes the rest when the chunk comes.  Between events, threads are in the order in which their
+ * chunks came.
  *
- *      1.  An open chunk belongs to one lane (owner); its words before the cursor never change.
+ *      1.  An open chunk belongs to one lane (owner).  Word i of the lane is word i of the chunk if i < filled, otherwise word
+ *          i - filled of the stage.  The lane's turn is odd while a stage is being emptied, and higher afterwards: who reads a
+ *          stage of another thread looks at turn before and after, and reads again when it has changed.
  *      2.  The queue, the free chunks and the states of the spaces change only under the lock.
  *      3.  The lock is robust: a producer killed while it holds it leaves nothing half done that matters, because an entry counts
  *          only once tail has moved past it, and a chunk is free only if its owner says so.  (A chunk on its way into the queue
  *          is given back by whoever takes the lock next.)
- *      4.  A killed process leaves its open chunks behind; the consumer takes what is before their cursors, then frees them.
+ *      4.  A killed process leaves open chunks and stages behind; the consumer takes what is in them, then frees them.
  *      5.  A cursor is stored after the word before it (release), so that whoever reads a cursor may read all words before it.
+ *      6.  A chunk in the queue holds all its references; none are in a stage.
  *
- * Back-pressure: a producer that finds RING_BACKLOG entries waiting waits too.  Chunks are taken lowest first, so that a single
- * thread whose consumer keeps up goes round in few chunks, which stay in the cache; there are many more of them only so that a
- * program of many idle threads, each holding an open chunk, cannot run out.  Memory of chunks that were never used costs nothing.
+ * Back-pressure: a producer that finds RING_BACKLOG entries waiting waits too.  There are many more chunks than that only so that
+ * programs of many threads, each holding an open chunk, cannot run out.  Memory of chunks that were never used costs nothing.
  *
  * Rejected: a queue without a lock (a producer killed between taking a place and filling it would stop the consumer for good); one
  * ring for each thread (no order between threads, and a scan of all of them to find work); words for events between the
@@ -45,26 +52,34 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#define RING_MAGIC 0x70770001u /* changes with the layout: plugin and command must come from the same build */
+#define RING_MAGIC 0x70770002u /* changes with the layout: plugin and command must come from the same build */
 
 enum {
 	RING_CHUNK_BYTES = 32768,
 	RING_CHUNK_WORDS = RING_CHUNK_BYTES / 8,
-	RING_SLACK_WORDS = 32,      /* a chunk counts as full this much before its end: one call may write that many at once */
-	RING_CHUNKS = 4096,
+	RING_STAGE_BYTES = 4096,
+	RING_STAGE_WORDS = RING_STAGE_BYTES / 8,
+	RING_SLACK_WORDS = 32,      /* a stage counts as full this much before its end: one call may write that many at once */
+	RING_LINE_WORDS = 8,        /* of a line of the cache: stages are emptied by whole lines */
+	RING_CHUNKS = 4096,         /* and as many stages */
+	RING_ROUND = 128,           /* chunks that are used in turn, if free, before any others */
 	RING_SPACES = 1024,         /* processes at one time */
 	RING_SPACE_BYTES = 65536,
 	RING_LANES = RING_SPACE_BYTES / 64 - 2, /* threads of a process at one time */
 	RING_QUEUE = 8192,          /* more than there are chunks: it cannot overflow */
-	RING_BACKLOG = 48,          /* entries: 1.5 MiB, less than a last-level cache holds */
+	RING_BACKLOG = 64,          /* entries */
+	RING_SLOTS = 4,             /* addresses that a lane keeps */
 };
 
 /* A thread's place to write: one line of the cache, so that threads do not disturb each other. */
 struct ring_lane {
-	ref_t *cursor;      /* next word to write, as an address of the producer; NULL: the lane is not in use */
-	uint32_t chunk;     /* the open chunk that it points into */
-	uint32_t unused;
-	uint64_t saved[6];  /* addresses that a block of code keeps for its later references; the producer's own */
+	ref_t *cursor;      /* next word to write, in the stage, as an address of the producer; NULL: the lane is not in use */
+	uint32_t chunk;     /* the open chunk */
+	uint32_t stage;
+	uint32_t filled;    /* words in the chunk; a multiple of RING_LINE_WORDS */
+	uint32_t turn;      /* odd while the stage is being emptied */
+	uint64_t saved[RING_SLOTS]; /* addresses that a block of code keeps for its later references; the producer's own */
+	uint64_t unused;
 };
 
 enum ring_space_state {
@@ -79,7 +94,7 @@ struct ring_space {
 	struct ring_lane lane[RING_LANES];
 	uint32_t state;
 	int32_t host_pid;
-	uint64_t base;      /* where the process has the chunks: cursor - base is an offset */
+	uint64_t base;      /* where the process has the stages: cursor - base is an offset */
 	uint32_t n_lanes;   /* lanes beyond were never used */
 	uint32_t parent;    /* its space */
 	uint32_t signal;    /* the last that a process under capture sent to this one: how it ended, if nobody can say better */
@@ -134,6 +149,7 @@ struct ring {
 	uint32_t waiting;           /* futex: producers that sleep until the queue has room */
 	_Alignas(64) struct ring_entry queue[RING_QUEUE];
 	uint32_t owner[RING_CHUNKS];/* 0: free; else 1 + space of the process that has it, RING_QUEUED while in the queue */
+	uint32_t stage_owner[RING_CHUNKS]; /* likewise, of the stages */
 };
 
 #define RING_QUEUED UINT32_MAX
@@ -141,7 +157,8 @@ struct ring {
 /* Where things are in the segment. */
 #define RING_SPACES_AT ((sizeof(struct ring) + RING_SPACE_BYTES - 1) / RING_SPACE_BYTES * RING_SPACE_BYTES)
 #define RING_CHUNKS_AT (RING_SPACES_AT + (uint64_t)RING_SPACES * RING_SPACE_BYTES)
-#define RING_BYTES (RING_CHUNKS_AT + (uint64_t)RING_CHUNKS * RING_CHUNK_BYTES)
+#define RING_STAGES_AT (RING_CHUNKS_AT + (uint64_t)RING_CHUNKS * RING_CHUNK_BYTES)
+#define RING_BYTES (RING_STAGES_AT + (uint64_t)RING_CHUNKS * RING_STAGE_BYTES)
 
 static inline struct ring_space *ring_space(struct ring *r, uint32_t space)
 {
@@ -151,4 +168,9 @@ static inline struct ring_space *ring_space(struct ring *r, uint32_t space)
 static inline ref_t *ring_chunk(struct ring *r, uint32_t chunk)
 {
 	return (ref_t *)((char *)r + RING_CHUNKS_AT + (uint64_t)chunk * RING_CHUNK_BYTES);
+}
+
+static inline ref_t *ring_stage(struct ring *r, uint32_t stage)
+{
+	return (ref_t *)((char *)r + RING_STAGES_AT + (uint64_t)stage * RING_STAGE_BYTES);
 }

@@ -8,7 +8,8 @@
  * of an open chunk is remembered with its thread, and left out when the chunk comes.
  *
  *      1.  Everything that a producer wrote is checked before it is used as an index: a program may write over the segment.
- *      2.  An item's references stay in place until the next step: a chunk is freed one step after its last item.
+ *      2.  An item's references stay in place until the next step: a chunk is freed one step after its last item.  They are those in
+ *          the chunk, except what is taken early out of a stage: its thread will use that again, so it is copied.
  *      3.  A process without EXIT is finished only when it is dead and the queue was worked off up to where it ended then: all it
  *          sent is read.  Others may have sent more meanwhile.
  *      4.  A space is freed only when its process is dead and all entries that it sent have been worked off.
@@ -16,11 +17,11 @@
  * How a process ended: it says so itself, unless a signal killed it.  Then its parent's wait says it, or, as long as nobody has
  * waited for it, /proc; or we believe in the last signal that was sent to it.  Of the first process we are the parent. */
 #include "capture_feed.h"
+#include "capture_host.h"
 #include "../base/mem.h"
 #include "../capture/ring.h"
 #include <errno.h>
 #include <linux/futex.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,7 +33,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FEED_NONE = UINT32_MAX, FEED_SPINS = 50, FEED_YIELDS = 1000, FEED_NAP_NS = 4000000, FEED_SILENT = 250, FEED_TIDY = 32 };
+enum {
+	FEED_NONE = UINT32_MAX, FEED_SPINS = 50, FEED_YIELDS = 1000, FEED_NAP_NS = 4000000, FEED_SILENT = 250, FEED_TIDY = 32,
+	FEED_TURNS = 1000000,
+};
 
 /* What is known of a lane: which thread it is, and how much of its open chunk has been given already. */
 struct feed_lane {
@@ -70,6 +74,7 @@ struct feed {
 	struct capture_process *process;     /* public half, in order of pid */
 	struct feed_process *extra;          /* private half */
 	uint32_t n_processes, n_room;
+	ref_t copy[RING_STAGE_WORDS];        /* of a stage: the references of the item last given */
 };
 
 /* ---- processes ---- */
@@ -135,39 +140,6 @@ static struct feed_lane *lane_of(struct feed *f, uint32_t process, uint32_t lane
 	return &p->lane[lane];
 }
 
-static int process_open(pid_t pid)
-{
-#ifdef SYS_pidfd_open
-	return syscall(SYS_pidfd_open, pid, 0);
-#else
-	return -1;
-#endif
-}
-
-static bool process_is_dead(const struct feed_process *p, pid_t host_pid)
-{
-	struct pollfd poll_fd = { .fd = p->pidfd, .events = POLLIN };
-	if (p->pidfd >= 0)
-		return poll(&poll_fd, 1, 0) == 1;
-	return kill(host_pid, 0) < 0 && errno == ESRCH;
-}
-
-/* The wait status of a process that is dead but that nobody has waited for.  => -1: not known. */
-static int zombie_status(pid_t pid)
-{
-	char path[64], text[1024];
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return -1;
-	size_t n = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[n] = 0;
-	char *p = strrchr(text, ')'); /* the name before it may hold anything */
-	char *last = strrchr(text, ' ');
-	return p && last && p[1] == ' ' && p[2] == 'Z' ? (int)strtol(last + 1, NULL, 10) : -1;
-}
-
 /* A child that was forked but has not spoken yet is known by what its parent wrote into its space.  => 0: not known. */
 static pid_t process_host_pid(struct feed *f, uint32_t i)
 {
@@ -188,7 +160,7 @@ static void process_died(struct feed *f, uint32_t i, pid_t host)
 {
 	struct feed_process *p = &f->extra[i];
 	if (p->wait_status == -1)
-		p->wait_status = i == 0 ? f->root_status : zombie_status(host);
+		p->wait_status = i == 0 ? f->root_status : host_zombie_status(host);
 	p->dead = true;
 	p->dead_tail = __atomic_load_n(&f->ring->tail, __ATOMIC_ACQUIRE);
 	if (p->pidfd >= 0)
@@ -204,7 +176,7 @@ static void processes_look(struct feed *f)
 		if (f->extra[i].dead)
 			continue;
 		pid_t host = process_host_pid(f, i);
-		bool dead = i == 0 ? f->root_status != -1 : host ? process_is_dead(&f->extra[i], host) : process_is_lost(f, i);
+		bool dead = i == 0 ? f->root_status != -1 : host ? host_is_dead(f->extra[i].pidfd, host) : process_is_lost(f, i);
 		if (dead)
 			process_died(f, i, host);
 	}
@@ -215,9 +187,12 @@ static void space_free(struct feed *f, uint32_t process)
 {
 	struct feed_process *p = &f->extra[process];
 	struct ring_space *s = ring_space(f->ring, p->space);
-	for (uint32_t c = 0; c < RING_CHUNKS; c++)
+	for (uint32_t c = 0; c < RING_CHUNKS; c++) {
 		if (f->ring->owner[c] == 1 + p->space)
 			__atomic_store_n(&f->ring->owner[c], 0, __ATOMIC_RELEASE);
+		if (f->ring->stage_owner[c] == 1 + p->space)
+			__atomic_store_n(&f->ring->stage_owner[c], 0, __ATOMIC_RELEASE);
+	}
 	uint32_t n = s->n_lanes < RING_LANES ? s->n_lanes : RING_LANES;
 	memset(s->lane, 0, n * sizeof(s->lane[0]));
 	s->n_lanes = s->signal = 0;
@@ -230,13 +205,17 @@ static void space_free(struct feed *f, uint32_t process)
 	p->n_lanes = 0;
 }
 
+/* Is the process dead, and everything worked off that it sent? */
+static bool process_is_over(const struct feed *f, uint32_t i)
+{
+	return f->extra[i].dead && (int32_t)(f->ring->head - f->extra[i].dead_tail) >= 0;
+}
+
 static void spaces_free(struct feed *f)
 {
-	for (uint32_t i = 0; i < f->n_processes; i++) {
-		struct feed_process *p = &f->extra[i];
-		if (p->space != FEED_NONE && p->dead && f->process[i].ended && (int32_t)(f->ring->head - p->dead_tail) >= 0)
+	for (uint32_t i = 0; i < f->n_processes; i++)
+		if (f->extra[i].space != FEED_NONE && f->process[i].ended && process_is_over(f, i))
 			space_free(f, i);
-	}
 }
 
 /* ---- items ---- */
@@ -262,22 +241,67 @@ static void end_process(struct feed *f, uint32_t process, int exit_status, int s
 	f->n_unfinished--;
 }
 
-/* What of chunk [0, n) of this lane has not been given.  => false: nothing. */
-static bool give_chunk(struct feed *f, uint32_t process, uint32_t lane_index, uint32_t chunk, uint32_t n, bool closed,
-                       struct trace_item *ret)
+/* What of a chunk from the queue, which has n references, has not been given.  => false: nothing. */
+static bool give_chunk(struct feed *f, uint32_t process, struct trace_item *ret)
 {
-	if (chunk >= RING_CHUNKS || n > RING_CHUNK_WORDS)
-		return false;
-	struct feed_lane *lane = lane_of(f, process, lane_index);
+	uint32_t chunk = f->entry.chunk, n = f->entry.n_refs;
+	struct feed_lane *lane = lane_of(f, process, f->entry.lane);
 	if (!lane)
 		return false;
 	uint32_t from = lane->chunk == chunk ? lane->n_given : 0;
-	lane->chunk = closed ? FEED_NONE : chunk;
-	lane->n_given = closed ? 0 : n > from ? n : from;
+	lane->chunk = FEED_NONE;
 	if (n <= from)
 		return false;
 	give_refs(f, process, lane->tid, ring_chunk(f->ring, chunk) + from, n - from, ret);
 	return true;
+}
+
+/* How many words of an open chunk are in the chunk itself.  *turn is for open_copy.  => those that are not are in the stage. */
+static uint32_t open_in_chunk(const struct ring_lane *l, uint32_t chunk, uint32_t n, uint32_t *turn)
+{
+	for (unsigned i = 0; i < FEED_TURNS; i++) {
+		*turn = __atomic_load_n(&l->turn, __ATOMIC_ACQUIRE);
+		uint32_t filled = __atomic_load_n(&l->filled, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&l->chunk, __ATOMIC_ACQUIRE) != chunk)
+			return n; /* it was closed meanwhile */
+		if (*turn % 2 == 0)
+			return filled < n ? filled : n;
+	}
+	return n; /* killed while it emptied its stage: whatever is in the chunk */
+}
+
+/* Copies words of a stage that its thread may be emptying.  => false: it was; look again. */
+static bool open_copy(struct feed *f, const struct ring_lane *l, uint32_t chunk, uint32_t turn, uint32_t from, uint32_t n)
+{
+	uint32_t stage = l->stage;
+	if (stage >= RING_CHUNKS || from + n > RING_STAGE_WORDS)
+		return false;
+	memcpy(f->copy, ring_stage(f->ring, stage) + from, n * sizeof(ref_t));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&l->turn, __ATOMIC_RELAXED) == turn && __atomic_load_n(&l->chunk, __ATOMIC_RELAXED) == chunk;
+}
+
+/* What of the first n references of an open chunk has not been given: as much as lies in one piece.  => false: nothing more. */
+static bool give_open(struct feed *f, uint32_t process, struct ring_mark m, struct trace_item *ret)
+{
+	if (m.lane >= RING_LANES || m.chunk >= RING_CHUNKS || m.n_refs > RING_CHUNK_WORDS)
+		return false;
+	const struct ring_lane *l = &ring_space(f->ring, f->extra[process].space)->lane[m.lane];
+	struct feed_lane *lane = lane_of(f, process, m.lane);
+	for (unsigned i = 0; lane && i < FEED_TURNS; i++) {
+		uint32_t turn, from = lane->chunk == m.chunk ? lane->n_given : 0;
+		uint32_t in_chunk = open_in_chunk(l, m.chunk, m.n_refs, &turn);
+		if (from >= m.n_refs)
+			return false;
+		bool staged = from >= in_chunk;
+		if (staged && !open_copy(f, l, m.chunk, turn, from - in_chunk, m.n_refs - from))
+			continue;
+		lane->chunk = m.chunk;
+		lane->n_given = staged ? m.n_refs : in_chunk;
+		give_refs(f, process, lane->tid, staged ? f->copy : ring_chunk(f->ring, m.chunk) + from, lane->n_given - from, ret);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the steps of an entry ---- */
@@ -315,11 +339,9 @@ static const struct ring_record *entry_marks(const struct feed *f)
 static bool step_marks(struct feed *f, uint32_t process, struct trace_item *ret)
 {
 	const struct ring_record *r = entry_marks(f);
-	while (r && f->at_mark < r->n_marks) {
-		struct ring_mark m = r->mark[f->at_mark++];
-		if (m.lane < RING_LANES && give_chunk(f, process, m.lane, m.chunk, m.n_refs, false, ret))
+	for (; r && f->at_mark < r->n_marks; f->at_mark++)
+		if (give_open(f, process, r->mark[f->at_mark], ret))
 			return true;
-	}
 	return false;
 }
 
@@ -342,7 +364,7 @@ static enum feed_state record_fork(struct feed *f, uint32_t process, const struc
 static enum feed_state record_process(struct feed *f, uint32_t process, const struct ring_record *r, struct trace_item *ret)
 {
 	f->process[process].host_pid = (pid_t)r->count;
-	f->extra[process].pidfd = process_open((pid_t)r->count);
+	f->extra[process].pidfd = host_open((pid_t)r->count);
 	f->extra[process].spoke = true;
 	ret->event.other = f->process[process].parent;
 	return FEED_ITEM;
@@ -479,7 +501,7 @@ static enum feed_state entry_next(struct feed *f, struct trace_item *ret)
 		f->step = STEP_DONE; /* a thread that wrote on while its process was exiting */
 	if (f->step == STEP_REFS) {
 		f->step = STEP_MARKS;
-		if (give_chunk(f, process, f->entry.lane, f->entry.chunk, f->entry.n_refs, true, ret))
+		if (give_chunk(f, process, ret))
 			return FEED_ITEM;
 	}
 	if (f->step == STEP_MARKS) {
@@ -498,14 +520,14 @@ static enum feed_state entry_next(struct feed *f, struct trace_item *ret)
 
 /* ---- processes that were killed ---- */
 
-/* How many references the lane of a dead process has in its open chunk.  => 0 when what it says makes no sense. */
-static uint32_t open_refs(struct feed *f, const struct ring_space *s, uint32_t space, const struct ring_lane *lane)
+/* How many references the lane of a dead process has in its open chunk and stage.  => 0 when what it says makes no sense. */
+static uint32_t open_refs(const struct feed *f, const struct ring_space *s, uint32_t space, const struct ring_lane *l)
 {
-	uint64_t cursor = (uintptr_t)lane->cursor;
-	if (!cursor || lane->chunk >= RING_CHUNKS || f->ring->owner[lane->chunk] != 1 + space)
+	uint64_t cursor = (uintptr_t)l->cursor;
+	if (!cursor || l->chunk >= RING_CHUNKS || f->ring->owner[l->chunk] != 1 + space)
 		return 0;
-	uint64_t offset = cursor - s->base - (uint64_t)lane->chunk * RING_CHUNK_BYTES;
-	return offset <= RING_CHUNK_BYTES ? offset / 8 : 0;
+	uint64_t offset = cursor - s->base - (uint64_t)l->stage * RING_STAGE_BYTES;
+	return l->filled + (l->turn % 2 == 0 && offset <= RING_STAGE_BYTES ? offset / 8 : 0);
 }
 
 /* One item of what a killed process left: its open chunks, then its EXIT. */
@@ -513,9 +535,10 @@ static enum feed_state finish_next(struct feed *f, struct trace_item *ret)
 {
 	uint32_t process = f->finishing, space = f->extra[process].space;
 	const struct ring_space *s = ring_space(f->ring, space);
-	while (f->finishing_lane < s->n_lanes && f->finishing_lane < RING_LANES) {
-		uint32_t i = f->finishing_lane++, n = open_refs(f, s, space, &s->lane[i]);
-		if (n && give_chunk(f, process, i, s->lane[i].chunk, n, true, ret))
+	for (; f->finishing_lane < s->n_lanes && f->finishing_lane < RING_LANES; f->finishing_lane++) {
+		const struct ring_lane *l = &s->lane[f->finishing_lane];
+		struct ring_mark m = { .lane = f->finishing_lane, .chunk = l->chunk, .n_refs = open_refs(f, s, space, l) };
+		if (m.n_refs && give_open(f, process, m, ret))
 			return FEED_ITEM;
 	}
 	int status = f->extra[process].wait_status;
@@ -534,7 +557,7 @@ static enum feed_state finish_next(struct feed *f, struct trace_item *ret)
 static bool finish_begin(struct feed *f)
 {
 	for (uint32_t i = 0; i < f->n_processes; i++) {
-		if (f->extra[i].dead && !f->process[i].ended && (int32_t)(f->ring->head - f->extra[i].dead_tail) >= 0) {
+		if (!f->process[i].ended && process_is_over(f, i)) {
 			f->finishing = i;
 			f->finishing_lane = 0;
 			return true;
@@ -663,7 +686,7 @@ void feed_kill(struct feed *f)
 	for (uint32_t i = 0; i < f->n_processes; i++) {
 		struct feed_process *p = &f->extra[i];
 		pid_t host = process_host_pid(f, i);
-		if (!p->dead && host > 0 && !process_is_dead(p, host))
+		if (!p->dead && host > 0 && !host_is_dead(p->pidfd, host))
 			kill(host, SIGKILL);
 	}
 	syscall(SYS_futex, &f->ring->head, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
