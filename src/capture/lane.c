@@ -139,8 +139,9 @@ static uint32_t take_or_wait(uint32_t *owner, uint32_t from)
 static void chunk_open(struct ring_lane *lane)
 {
 	static uint32_t last;
-	lane->chunk = last = take_or_wait(ring->owner, last + 1);
-	lane->filled = 0;
+	last = take_or_wait(ring->owner, last + 1);
+	__atomic_store_n(&lane->filled, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&lane->chunk, last, __ATOMIC_RELEASE);
 	__atomic_store_n(&lane->cursor, ring_stage(ring, lane->stage), __ATOMIC_RELEASE);
 }
 
@@ -152,6 +153,7 @@ static void chunk_queue(struct ring_lane *lane, uint32_t n_refs, uint32_t n_reco
 	                          .n_refs = n_refs, .n_records = n_records };
 	ring->owner[lane->chunk] = RING_QUEUED;
 	__atomic_store_n(&lane->cursor, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&lane->chunk, RING_CHUNKS, __ATOMIC_RELEASE); /* ring.h, 7. */
 	__atomic_store_n(&ring->tail, ring->tail + 1, __ATOMIC_SEQ_CST);
 }
 

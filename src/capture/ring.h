@@ -39,6 +39,8 @@
  *      4.  A killed process leaves open chunks and stages behind; the consumer takes what is in them, then frees them.
  *      5.  A cursor is stored after the word before it (release), so that whoever reads a cursor may read all words before it.
  *      6.  A chunk in the queue holds all its references; none are in a stage.
+ *      7.  A lane names no chunk (RING_CHUNKS) from the moment its chunk goes into the queue, before its filled or its stage mean
+ *          anything new: who reads a stage of another thread looks at its chunk afterwards, too.
  *
  * Back-pressure: a producer that finds RING_BACKLOG entries waiting waits too.  There are many more chunks than that only so that
  * programs of many threads, each holding an open chunk, cannot run out.  Memory of chunks that were never used costs nothing.
@@ -74,7 +76,7 @@ enum {
 /* A thread's place to write: one line of the cache, so that threads do not disturb each other. */
 struct ring_lane {
 	ref_t *cursor;      /* next word to write, in the stage, as an address of the producer; NULL: the lane is not in use */
-	uint32_t chunk;     /* the open chunk */
+	uint32_t chunk;     /* the open chunk; RING_CHUNKS: none */
 	uint32_t stage;
 	uint32_t filled;    /* words in the chunk; a multiple of RING_LINE_WORDS */
 	uint32_t turn;      /* odd while the stage is being emptied */
