@@ -36,9 +36,10 @@ static uint32_t space_index;
 static __thread uint32_t child_space = RING_SPACES; /* reserved by lane_fork_prepare, if one was free */
 static bool ring_off;        /* nothing is captured: references go into void_stage, records nowhere */
 static ref_t void_stage[RING_STAGE_WORDS] __attribute__((aligned(RING_STAGE_BYTES)));
+_Static_assert(RING_STAGE_BYTES >= LANE_NAME_MAX + sizeof(struct ring_record), "the void takes any record");
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 
-enum { RING_WAKE = 16 }; /* entries that are worth waking the consumer for */
+enum { RING_WAKE = 8 }; /* entries that are worth waking the consumer for */
 
 /* A process was killed while it held the lock: a chunk that was on its way into the queue belongs to nobody now. */
 static void ring_repair(void)
@@ -183,10 +184,11 @@ static void lines_settle(void)
 #endif
 }
 
+/* A full fence would wait for the lines on their way to memory; others only need to see the stores in this order. */
 static void turn_begin(struct ring_lane *lane)
 {
 	__atomic_store_n(&lane->turn, lane->turn + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void turn_end(struct ring_lane *lane) { __atomic_store_n(&lane->turn, lane->turn + 1, __ATOMIC_RELEASE); }
@@ -292,7 +294,7 @@ static void records_room(struct lane_records *r, size_t bytes)
 
 struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const char *name)
 {
-	size_t length = name ? strnlen(name, 4096) + 1 : 0;
+	size_t length = name ? strnlen(name, LANE_NAME_MAX - 1) + 1 : 0;
 	size_t bytes = (sizeof(struct ring_record) + length + 7) / 8 * 8;
 	records_room(r, bytes);
 	struct ring_record *record = (struct ring_record *)r->next;

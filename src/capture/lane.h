@@ -28,6 +28,8 @@ void lane_full(struct ring_lane *lane) __attribute__((noinline, cold));
 /* Hands over what there is. */
 void lane_flush(struct ring_lane *lane);
 
+enum { LANE_NAME_MAX = 4097 };
+
 /* Records that are collected, then handed over with the references that came before them.  One thread at a time: between
  * lane_records and lane_send the process's other threads wait to send theirs. */
 struct lane_records {
@@ -36,7 +38,7 @@ struct lane_records {
 	char *next;         /* where the next record goes in the chunk */
 };
 void lane_records(struct lane_records *r, unsigned vcpu);
-/* Adds one, with a name (NULL: none) of which at most 4096 bytes are kept.  => a zeroed record to fill in, valid until the
+/* Adds one, with a name (NULL: none) of which LANE_NAME_MAX - 1 bytes are kept at most.  => a zeroed record to fill in, valid until the
  * next call. */
 struct ring_record *lane_record(struct lane_records *r, uint32_t kind, const char *name);
 void lane_send(struct lane_records *r);

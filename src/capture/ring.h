@@ -5,12 +5,12 @@
  *
  *        producers: one lane for each thread                                          consumer
  *
- *      space 0  +--------+--------+---          chunks of 4096 references
+ *      space 0  +--------+--------+---          chunks of 16384 references
  *      (process)| lane 0 | lane 1 | ..      +------+------+------+------+---
  *               +--|-----+----|---+---      | open | full | free | open | ..
  *                  v          v             +--^---+---|--+------+--^---+---
  *              stage of    stage of            |       |            |
- *              512 words   512 words --copied--|-------|------------+
+ *             1024 words  1024 words --copied--|-------|------------+
  *                  |                           |       v
  *                  +----------copied-----------+    queue [ entry | entry | entry ] --------> in order of arrival
  *
@@ -57,19 +57,19 @@
 #define RING_MAGIC 0x70770002u /* changes with the layout: plugin and command must come from the same build */
 
 enum {
-	RING_CHUNK_BYTES = 32768,
+	RING_CHUNK_BYTES = 131072,
 	RING_CHUNK_WORDS = RING_CHUNK_BYTES / 8,
-	RING_STAGE_BYTES = 4096,
+	RING_STAGE_BYTES = 8192,
 	RING_STAGE_WORDS = RING_STAGE_BYTES / 8,
 	RING_SLACK_WORDS = 32,      /* a stage counts as full this much before its end: one call may write that many at once */
 	RING_LINE_WORDS = 8,        /* of a line of the cache: stages are emptied by whole lines */
 	RING_CHUNKS = 4096,         /* and as many stages */
-	RING_ROUND = 128,           /* chunks that are used in turn, if free, before any others */
+	RING_ROUND = 32,            /* chunks that are used in turn, if free, before any others: few, for the sake of the TLB */
 	RING_SPACES = 1024,         /* processes at one time */
 	RING_SPACE_BYTES = 65536,
 	RING_LANES = RING_SPACE_BYTES / 64 - 2, /* threads of a process at one time */
 	RING_QUEUE = 8192,          /* more than there are chunks: it cannot overflow */
-	RING_BACKLOG = 64,          /* entries */
+	RING_BACKLOG = 16,          /* entries */
 	RING_SLOTS = 4,             /* addresses that a lane keeps */
 };
 
