@@ -21,10 +21,10 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 OPT     := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-O2)
 CFLAGS  ?= -g
 ALL_CFLAGS = -std=gnu17 $(OPT) -ffp-contract=off $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
-             -DPW_LIBEXECDIR='"$(libexecdir)"' -MMD -MP -pthread $(CFLAGS)
+             -DPW_LIBEXECDIR='"$(libexecdir)"' -DPW_DATADIR='"$(PREFIX)/share/pageworks"' -MMD -MP -pthread $(CFLAGS)
 LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
 
-LIB_ROOMS := base machine policy store pmap kernel trace sim live host
+LIB_ROOMS := base machine policy store pmap kernel trace sim lab live host
 LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c src/web/*.c))
 TEST_SRC  := $(sort $(wildcard test/*_test.c))
@@ -35,6 +35,7 @@ FUZZ_MAIN := $(sort $(wildcard test/fuzz/driver/*.c))
 CANARY_SRC := $(sort $(wildcard test/canary/*.c))
 BENCH_SRC := $(sort $(wildcard bench/*.c))
 PLUGIN_SRC := $(sort $(wildcard src/capture/*.c))
+SCENARIOS := $(sort $(wildcard scenarios/*.lab))
 MAN       := $(sort $(wildcard man/*.[1-8]))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
@@ -115,7 +116,7 @@ $(FUZZLIB): $(call obj,$(FUZZ_MAIN))
 
 $(COMMAND): $(call obj,$(CLI_SRC)) $(LIB)
 	@echo "  LD    $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS) -ledit
 
 # Programs that tests run under pageworks: nothing of ours inside, never sanitized.
 $(PROGS): $(BUILD)/test/prog/%: test/prog/%.c $(BUILD)/flags
@@ -149,9 +150,10 @@ $(PLUGIN): $(PLUGIN_SRC) $(wildcard src/capture/*.h src/base/*.h src/machine/acc
 # name in the build or source tree : name below PREFIX
 into = $(DESTDIR)$(PREFIX)/$1
 MAN_INTO = $(foreach m,$(MAN),$(call into,share/man/man$(subst .,,$(suffix $m))/$(notdir $m)))
+SCENARIOS_INTO = $(foreach s,$(SCENARIOS),$(call into,share/pageworks/$s))
 INSTALLED = $(call into,bin/pageworks) $(call into,lib/libpageworks.a) $(call into,include/pageworks.h) \
             $(call into,lib/pkgconfig/pageworks.pc) $(call into,libexec/pageworks/pageworks-capture.so) \
-            $(call into,share/bash-completion/completions/pageworks) $(MAN_INTO) \
+            $(call into,share/bash-completion/completions/pageworks) $(MAN_INTO) $(SCENARIOS_INTO) \
             $(call into,lib/libpageworks.so) $(call into,lib/libpageworks.so.0) $(call into,lib/libpageworks.so.$(VERSION))
 
 install: all
@@ -165,6 +167,7 @@ install: all
 	@test ! -f completions/pageworks.bash || \
 		install -Dm644 completions/pageworks.bash $(call into,share/bash-completion/completions/pageworks)
 	@for m in $(MAN); do install -Dm644 $$m $(call into,share/man)/man$${m##*.}/$${m##*/} || exit 1; done
+	@for s in $(SCENARIOS); do install -Dm644 $$s $(call into,share/pageworks)/$$s || exit 1; done
 	@mkdir -p $(call into,lib/pkgconfig)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' tools/pageworks.pc.in \
 		>$(call into,lib/pkgconfig/pageworks.pc)

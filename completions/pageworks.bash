@@ -42,7 +42,7 @@ _pageworks()
 	--jobs | --columns | --sort | --pivot) return ;;
 	--to) COMPREPLY=($(compgen -W "$("$command" convert --to help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
-	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
+	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
 	if [[ $word == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))

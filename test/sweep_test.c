@@ -94,7 +94,8 @@ static const char *other_value(enum grid_word word)
 {
 	static const struct { const char *name, *value; } list[] = {
 		{ "frames", "7" }, { "ram", "64M" }, { "page", "8K" }, { "format", "sv39" }, { "cpu", "zen4" }, { "tlb", "l1d=16/4" },
-		{ "cpus", "2" }, { "policy", "fifo" }, { "refbits", "hardware" }, { "personality", "linux" }, { "files", "cold" },
+		{ "asids", "3" }, { "cpus", "2" },
+		{ "policy", "fifo" }, { "refbits", "hardware" }, { "personality", "linux" }, { "files", "cold" },
 		{ "swap", "hdd" }, { "cost", "walk_reference=21" }, { "seed", "2" }, { "limit", "1000" }, { "warmup", "10" },
 		{ "tau", "1000" },
 	};

@@ -17,6 +17,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(convert, "turn a trace into another format")                        \
 	X(info, "describe a trace")                                           \
 	X(tlb, "misses of every TLB, for every page size")                    \
+	X(lab, "take a small computer apart, by hand or by script")           \
 	X(policies, "list the replacement policies and their parameters")     \
 	X(diff, "compare two results")
 

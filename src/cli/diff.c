@@ -11,7 +11,7 @@
  * Rejected: judging by colour which direction is good (fewer evictions of less memory is not progress). */
 #include "cli.h"
 #include "keep.h"
-#include "lookup.h"
+#include "../sim/lookup.h"
 #include "../base/json.h"
 #include "../base/mem.h"
 #include "../base/text.h"

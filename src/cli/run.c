@@ -15,7 +15,7 @@
  *
  * Rejected: stopping the program at --limit (it would not end as it does natively): it runs on, unobserved, to its end. */
 #include "cli.h"
-#include "expr.h"
+#include "../sim/expr.h"
 #include "interrupt.h"
 #include "keep.h"
 #include "options.h"

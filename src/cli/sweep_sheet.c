@@ -11,7 +11,7 @@
  *
  * Rejected: a table that is kept beside the results and updated (it can fall behind them). */
 #include "sweep_sheet.h"
-#include "lookup.h"
+#include "../sim/lookup.h"
 #include "../base/json.h"
 #include "../base/mem.h"
 #include <errno.h>

@@ -102,6 +102,9 @@ struct kernel_config {
 	/* A page is about to be copied: the kernel reads this frame, which a driver that keeps its own account of use must know.  NULL:
 	 * nobody wants to. */
 	void (*copied)(void *ctx, pfn_t from);
+	/* A page leaves its frame to make room: where it was mapped last (pid 0: nowhere), and whether it has to be written, which may
+	 * fail: then it stays.  NULL: nobody wants to know. */
+	void (*evicting)(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty);
 	void *ctx;
 };
 
@@ -178,6 +181,48 @@ void process_describe(const struct process *p, struct process_info *ret);
 /* The machine's view of it; NULL after exit. */
 struct pmap *process_pmap(const struct process *p);
 struct process *kernel_process_at(const struct kernel *k, uint32_t i); /* in order of creation; NULL past the end */
+
+/* ---- for whoever looks inside ---- */
+
+#define FRAME_ROLE_LIST(X) \
+	X(FREE, "free") \
+	X(TABLE, "page table") \
+	X(ZERO, "page of zeros") \
+	X(BUSY, "being filled") \
+	X(ANON, "anonymous") \
+	X(FILE, "file")
+enum frame_role {
+#define X(name, text) FRAME_ROLE_##name,
+	FRAME_ROLE_LIST(X)
+#undef X
+	FRAME_ROLES
+};
+struct frame_info {
+	enum frame_role role;
+	uint32_t pid;            /* ANON, FILE: where it was mapped last; 0: nowhere */
+	vpn_t page;
+	bool dirty, evictable;
+	unsigned sharers;        /* ANON: how many spaces and objects refer to the page */
+	bool in_swap;            /* ANON: slot has a copy of it, which is stale while it is dirty */
+	uint32_t slot;
+	uint64_t file_id, file_page;
+};
+/* => false: there is no such frame */
+bool kernel_frame_describe(struct kernel *k, pfn_t f, struct frame_info *ret);
+/* The frame the policy would empty next.  It is asked in earnest and changes its mind by it: only for a kernel that is about to be
+ * destroyed; called again, it gives the one after.  => false: nobody can leave */
+bool kernel_next_victim(struct kernel *k, pfn_t *ret);
+
+/* Every page of a process of which something is known: that has been touched, or exists on a disk. */
+struct page_info {
+	vpn_t page;
+	const char *mapping;     /* the name of its mapping */
+	bool resident, in_swap, on_disk;
+	pfn_t frame;             /* resident */
+	uint32_t slot;           /* in_swap */
+	unsigned sharers;        /* of an anonymous page: spaces and objects that refer to it */
+};
+void process_pages(struct process *p, void (*visit)(void *ctx, const struct page_info *page), void *ctx);
 
 /* What one mapping (live, or gone: gone ones are merged by name) has seen. */
 struct mapping_info {

@@ -189,8 +189,7 @@ static bool used_tell(struct kernel *k)
 	return n > 0;
 }
 
-/* The frame the policy gives up, unlisted; FRAME_NONE: nobody can leave. */
-static uint32_t victim_choose(struct kernel *k)
+uint32_t reclaim_choose(struct kernel *k)
 {
 	uint32_t slot;
 	recency_drain(k);
@@ -251,8 +250,11 @@ static void disk_write(struct kernel *k, uint64_t page)
 static enum pw_err evict_begin(struct kernel *k, uint32_t f, uint32_t *ret_slot)
 {
 	struct frame *frame = kernel_frame(k, f);
+	uint32_t pid = frame->space ? k->process[frame->space - 1]->pid : 0;
 	page_unlist(k, f);
 	page_unmap(k, f);
+	if (k->config.evicting)
+		k->config.evicting(k->config.ctx, pid, vpn(frame->vpn), frame_pfn(f), frame->flags & FRAME_DIRTY);
 	frame->pins++;
 	*ret_slot = SLOT_NONE;
 	if (!(frame->flags & FRAME_DIRTY))
@@ -314,7 +316,7 @@ enum pw_err reclaim_one(struct kernel *k)
 {
 	unsigned failures = 0;
 	while (failures < FAILURES_MAX) {
-		uint32_t f = victim_choose(k);
+		uint32_t f = reclaim_choose(k);
 		if (f == FRAME_NONE && !(k->swap.store && swap_is_full(&k->swap) && slots_recover(k)))
 			return PW_NOFRAMES;
 		if (f != FRAME_NONE && !reclaim_page(k, f))
@@ -405,7 +407,7 @@ static uint32_t batch_evict(struct kernel *k, uint64_t want)
 {
 	uint32_t frames[SWAP_CLUSTER], slots[SWAP_CLUSTER], n = 0, given = 0;
 	while (given < SWAP_CLUSTER && given < want) {
-		uint32_t f = victim_choose(k);
+		uint32_t f = reclaim_choose(k);
 		if (f == FRAME_NONE)
 			break;
 		given++;

@@ -14,6 +14,8 @@ void reclaim_fini(struct kernel *k);
 void reclaim_expect(struct kernel *k, uint64_t key);
 /* The policy may give up pages of its own accord.  making: references under way, which count for its clock: 1 in a fault, else 0. */
 void reclaim_wake(struct kernel *k, unsigned making);
+/* The frame the policy gives up, unlisted; FRAME_NONE: nobody can leave. */
+uint32_t reclaim_choose(struct kernel *k);
 /* Evicts one page.  => PW_NOFRAMES: none can be */
 must_use enum pw_err reclaim_one(struct kernel *k);
 /* The kernel itself uses this page now, which no log of references shows: for policies that go by the order of use. */

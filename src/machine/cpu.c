@@ -111,6 +111,14 @@ static const struct cpu_model models[] = {
 		.asid_bits = 0,
 		.software_ad = true,
 	},
+	{
+		.name = "textbook",
+		.title = "the CPU of the first lecture",
+		.source = "nobody built it: one small TLB for everything, no walk caches, and every switch of address spaces empties it",
+		.tlb = { ARRAY("tlb", 1, TLB_ALL, PAGES_ALL, 16, 16) },
+		.n_tlbs = 1,
+		.asid_bits = 0,
+	},
 };
 #define N_MODELS (sizeof models / sizeof *models)
 

@@ -110,5 +110,21 @@ void machine_counts(const struct machine *m, struct machine_counts *ret);
 unsigned machine_n_tlbs(const struct machine *m);
 struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i); /* summed over CPUs; name as configured */
 
+/* What a TLB holds, slot by slot, for whoever looks inside. */
+struct machine_tlb_slot {
+	const char *name;        /* of the TLB */
+	uint32_t set, way;
+	bool used;               /* otherwise nothing below means anything */
+	vaddr_t va;              /* of the page */
+	unsigned level;          /* of the leaf: 0 is a base page */
+	pfn_t pfn;               /* its first frame */
+	unsigned rights;         /* PT_* */
+	bool dirty, global;
+	uint16_t asid;
+	uint64_t last_use;       /* in references; exact for TLBs that are looked up first */
+};
+/* => false: the CPU has no slot of this number; they count from 0 without gaps */
+bool machine_tlb_slot(const struct machine *m, unsigned cpu, uint32_t slot, struct machine_tlb_slot *ret);
+
 /* No TLB entry contradicts the page tables, stamps are in order, counts add up. */
 const char *machine_flaw(struct machine *m);

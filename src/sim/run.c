@@ -96,7 +96,7 @@ static bool run_wants_every(const struct run_options *o)
 	return run_wants_recency(o) && o->policy->sees == POLICY_SEES_EVERY;
 }
 
-static uint64_t run_frames(const struct run_options *o)
+uint64_t run_frames(const struct run_options *o)
 {
 	unsigned shift = o->format.page_shift;
 	if (o->ram_bytes)

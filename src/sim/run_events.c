@@ -90,6 +90,12 @@ void run_unload(struct run *r, const struct run_process *p)
 			r->on_cpu[c] = -1;
 }
 
+void run_dump_root(FILE *out, uint32_t pid, const struct ptfmt *f, const struct pmap *space)
+{
+	fprintf(out, "pid %u format %s root 0x%llx asid %u\n", pid, f->name,
+	        (unsigned long long)pfn_addr(pmap_machine_root(space), f->page_shift).v, pmap_machine_asid(space));
+}
+
 void run_dump(struct run *r)
 {
 	if (!r->opt.dump || r->dumped || r->state == RUN_FAILED)
@@ -99,9 +105,7 @@ void run_dump(struct run *r)
 		struct run_process *p = &r->process[i];
 		struct pmap *space = p->process && !p->gone ? process_pmap(p->process) : NULL;
 		if (space)
-			fprintf(r->opt.dump_roots, "pid %u format %s root 0x%llx asid %u\n", p->pid, r->opt.format.name,
-			        (unsigned long long)pfn_addr(pmap_machine_root(space), r->opt.format.page_shift).v,
-			        pmap_machine_asid(space));
+			run_dump_root(r->opt.dump_roots, p->pid, &r->opt.format, space);
 	}
 	enum pw_err err = physmem_dump(machine_physmem(r->machine), r->opt.dump, &r->why);
 	if (err != PW_OK) {

@@ -72,8 +72,12 @@ struct run_process *run_process_get(struct run *r, uint32_t pid);
 void run_unload(struct run *r, const struct run_process *p);
 /* A program's addresses have this many bits: half of the space where the other half is the kernel's. */
 unsigned run_user_bits(const struct ptfmt *f);
+/* How many frames a machine of these options has. */
+uint64_t run_frames(const struct run_options *o);
 /* Writes the image of physical memory, once. */
 void run_dump(struct run *r);
+/* A line of a dump's roots: where the page tables of a space begin. */
+void run_dump_root(FILE *out, uint32_t pid, const struct ptfmt *f, const struct pmap *space);
 
 /* run_result.c */
 must_use enum pw_err run_base_take(struct run *r);

@@ -129,9 +129,12 @@ static enum pw_err resolve_cpu(const struct machine_words *w, struct run_options
 		return PW_INVALID;
 	if (w->tlb)
 		o->tlb_spec = w->tlb;
-	uint64_t n = 1;
-	if (number_word("--cpus", w->cpus, &n, why) != PW_OK)
+	uint64_t n = 1, bits = o->cpu.asid_bits;
+	if (number_word("--cpus", w->cpus, &n, why) != PW_OK || number_word("--asids", w->asids, &bits, why) != PW_OK)
 		return PW_INVALID;
+	if (bits > 16)
+		return pw_fail(why, PW_INVALID, "--asids %s: from 0 to 16 bits", w->asids);
+	o->cpu.asid_bits = (uint8_t)bits;
 	if (n < 1 || n > 64)
 		return pw_fail(why, PW_INVALID, "--cpus %s: from 1 to 64", w->cpus);
 	o->n_cpus = (unsigned)n;

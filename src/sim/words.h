@@ -13,6 +13,7 @@
 	X(format, "NAME", "page-table format (default x86-64; 'help' lists them)") \
 	X(cpu, "PRESET", "TLBs and walk caches of a real CPU ('help' lists them)") \
 	X(tlb, "SPEC", "TLBs instead: 'l1d=64/4,l2=1536/12:plru' (entries/ways, fa: fully associative)") \
+	X(asids, "BITS", "address-space tags in the TLBs, of so many bits; 0: every switch empties them (default: the CPU's)") \
 	X(cpus, "N", "this many CPUs; threads get them in turn (default 1)")
 #define KERNEL_WORD_LIST(X) \
 	X(policy, "NAME", "who leaves memory next (default lru; 'help' lists them)") \

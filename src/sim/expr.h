@@ -1,6 +1,6 @@
 /* expr.h - conditions over a result: 'faults.total>20000 || tlb.l2.misses/references.total > 2%'.
  *
- * Numbers (with K, M, G or %), paths of figures, + - * /, comparisons, &&, ||, parentheses. */
+ * Numbers (with K, M, G or %), paths of figures, + - * /, comparisons, !, &&, ||, parentheses. */
 #pragma once
 #include "../base/err.h"
 #include <jansson.h>

@@ -5,7 +5,7 @@
  *
  *      or    = and { "||" and }        sum    = term { ("+" | "-") term }
  *      and   = cmp { "&&" cmp }        term   = factor { ("*" | "/") factor }
- *      cmp   = sum [ op sum ]          factor = number | path | "(" or ")" | "-" factor
+ *      cmp   = sum [ op sum ]          factor = number | path | "(" or ")" | ("-" | "!") factor
  *
  * 1. After an error nothing more is read, and the first error stands.
  * 2. Depth is bounded, so no text exhausts the stack.
@@ -90,6 +90,8 @@ static double expr_factor(struct expr *e)
 		expr_fail(e, "something less deep");
 	else if (expr_take(e, "-"))
 		v = -expr_factor(e);
+	else if (expr_take(e, "!"))
+		v = expr_factor(e) == 0;
 	else if (expr_take(e, "(")) {
 		v = expr_or(e);
 		if (!expr_take(e, ")"))

@@ -1,0 +1,230 @@
+/* lab_expect.c - the figures of a session, and conditions over them.
+ *
+ * Problem: a script must be able to check whatever a person can see, in words that are not a second language.
+ * Idea: the figures are one tree with the names of the result object of a run, where both have them, plus "last" for the last access
+ * and one object for each process; conditions are those of --fail-on.
+ *
+ * 1. Figures count from the last "count", or from the beginning.  What is a state, not a count, is as it is now. */
+#include "lab_impl.h"
+#include "../sim/expr.h"
+#include "../sim/lookup.h"
+#include <string.h>
+
+static const char *const cause_names[FAULT_CAUSES] = {
+#define X(name, text, major) #name,
+	FAULT_CAUSE_LIST(X)
+#undef X
+};
+
+enum pw_err lab_base_take(struct lab *l)
+{
+	struct machine *m = computer_machine(l->computer);
+	machine_counts(m, &l->base.machine);
+	kernel_counts(computer_kernel(l->computer), &l->base.kernel);
+	for (unsigned i = 0; i < machine_n_tlbs(m); i++)
+		l->base.tlb[i] = machine_tlb_counts(m, i);
+	return PW_OK;
+}
+
+enum lab_outcome lab_count(struct lab *l, const struct lab_line *line)
+{
+	(void)line;
+	enum pw_err err = lab_base_take(l);
+	lab_tell(l, "figures begin at zero here\n");
+	return err ? lab_fail_err(l, err) : LAB_DONE;
+}
+
+static void put(json_t *object, const char *name, uint64_t value)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *faults_tree(const struct fault_counts *f, const struct fault_counts *base)
+{
+	static const struct fault_counts zeros;
+	json_t *faults = json_object(), *causes = json_object();
+	base = base ? base : &zeros;
+	put(faults, "total", f->total - base->total);
+	put(faults, "minor", f->minor - base->minor);
+	put(faults, "major", f->major - base->major);
+	put(faults, "protection", f->protection - base->protection);
+	for (unsigned i = 0; i < FAULT_CAUSES; i++)
+		put(causes, cause_names[i], f->by_cause[i] - base->by_cause[i]);
+	json_object_set_new(faults, "by_cause", causes);
+	return faults;
+}
+
+static json_t *references_tree(const struct machine_counts *m, const struct machine_counts *base)
+{
+	static const char *const names[ACCESS_KINDS] = { "loads", "stores", "fetches" };
+	json_t *refs = json_object();
+	uint64_t total = 0;
+	for (unsigned i = 0; i < ACCESS_KINDS; i++) {
+		put(refs, names[i], m->references[i] - base->references[i]);
+		total += m->references[i] - base->references[i];
+	}
+	put(refs, "total", total);
+	return refs;
+}
+
+static void kernel_figures(struct lab *l, json_t *root)
+{
+	struct kernel_counts k;
+	const struct kernel_counts *base = &l->base.kernel;
+	json_t *reclaim = json_object(), *memory = json_object(), *swap = json_object();
+	kernel_counts(computer_kernel(l->computer), &k);
+	json_object_set_new(root, "faults", faults_tree(&k.faults, &base->faults));
+	put(reclaim, "evicted", k.evicted - base->evicted);
+	put(reclaim, "written_back", k.written_back - base->written_back);
+	put(reclaim, "refaults", k.refaults - base->refaults);
+	put(reclaim, "oom_kills", k.oom_kills - base->oom_kills);
+	put(memory, "resident_pages", k.resident_pages);
+	put(memory, "free_frames", lab_free_frames(l));
+	put(memory, "page_table_bytes", k.table_bytes);
+	put(memory, "touched_pages", k.touched_pages);
+	put(swap, "used", k.swap_used_slots);
+	put(swap, "reads", k.swap_reads - base->swap_reads);
+	put(swap, "writes", k.swap_writes - base->swap_writes);
+	put(root, "modelled_ns", k.modelled_ns - base->modelled_ns);
+	json_object_set_new(root, "reclaim", reclaim);
+	json_object_set_new(root, "memory", memory);
+	json_object_set_new(root, "swap", swap);
+}
+
+static void machine_figures(struct lab *l, json_t *root)
+{
+	struct machine *m = computer_machine(l->computer);
+	const struct machine_counts *base = &l->base.machine;
+	struct machine_counts c;
+	json_t *walks = json_object(), *tlbs = json_array();
+	machine_counts(m, &c);
+	json_object_set_new(root, "references", references_tree(&c, base));
+	put(walks, "count", c.walks - base->walks);
+	put(walks, "memory_references", c.walk_references - base->walk_references);
+	json_object_set_new(root, "walks", walks);
+	for (unsigned i = 0; i < machine_n_tlbs(m); i++) {
+		struct tlb_counts t = machine_tlb_counts(m, i);
+		json_t *tlb = json_object();
+		json_object_set_new(tlb, "name", json_string(t.name));
+		put(tlb, "accesses", t.accesses - l->base.tlb[i].accesses);
+		put(tlb, "hits", t.hits - l->base.tlb[i].hits);
+		put(tlb, "misses", t.misses - l->base.tlb[i].misses);
+		json_array_append_new(tlbs, tlb);
+	}
+	json_object_set_new(root, "tlb", tlbs);
+	put(root, "switches", c.context_switches - base->context_switches);
+	put(root, "flushes", c.flushes - base->flushes);
+}
+
+static json_t *last_tree(struct lab *l)
+{
+	const struct computer_access *a = &l->last;
+	json_t *last = json_object(), *cause = json_object();
+	put(last, "done", a->done);
+	put(last, "refused", l->has_last && !a->done);
+	put(last, "address", a->va.v);
+	put(last, "physical", a->pa.v);
+	put(last, "frame", a->pa.v >> lab_shift(l));
+	put(last, "value", l->last_value);
+	put(last, "faults", a->n_faults);
+	put(last, "major", a->n_faults && a->fault.major);
+	put(last, "tlb_hit", a->done && a->tlb);
+	put(last, "walk_reads", a->walk_reads);
+	put(last, "evicted", a->n_evictions);
+	if (a->n_evictions) {
+		put(last, "victim", a->eviction[0].page.v);
+		put(last, "victim_dirty", a->eviction[0].dirty);
+	}
+	for (unsigned i = 0; i < FAULT_CAUSES; i++)
+		put(cause, cause_names[i], a->n_faults && a->fault.outcome == FAULT_OUTCOME_RESOLVED && a->fault.cause == i);
+	json_object_set_new(last, "cause", cause);
+	return last;
+}
+
+static json_t *processes_tree(struct lab *l)
+{
+	json_t *all = json_object();
+	for (unsigned i = 0; i < l->n_processes; i++) {
+		json_t *p = json_object();
+		struct process_info info = { 0 };
+		if (l->process[i].process)
+			process_describe(l->process[i].process, &info);
+		put(p, "alive", info.alive);
+		put(p, "resident_pages", info.resident_pages);
+		put(p, "page_table_bytes", info.table_bytes);
+		put(p, "mapped_bytes", info.mapped_bytes);
+		json_object_set_new(p, "faults", faults_tree(&info.faults, NULL));
+		json_object_set_new(all, l->process[i].name, p);
+	}
+	return all;
+}
+
+json_t *lab_figures_tree(struct lab *l)
+{
+	json_t *root = json_object();
+	if (!root)
+		return NULL;
+	machine_figures(l, root);
+	kernel_figures(l, root);
+	json_object_set_new(root, "last", last_tree(l));
+	json_object_set_new(root, "process", processes_tree(l));
+	return root;
+}
+
+static bool figure_print(void *ctx, const char *path, double value)
+{
+	fprintf(ctx, "  %-40s %.0f\n", path, value);
+	return true;
+}
+
+enum lab_outcome lab_figures(struct lab *l, const struct lab_line *line)
+{
+	(void)line;
+	json_t *tree = lab_figures_tree(l);
+	if (!tree)
+		return lab_fail(l, "out of memory");
+	lookup_each(tree, figure_print, l->out);
+	json_decref(tree);
+	return LAB_DONE;
+}
+
+/* The figures a condition names, as they are. */
+static void tell_figures(struct lab *l, const char *text, const json_t *tree)
+{
+	static const char part[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+	char path[256];
+	for (const char *at = text; *at;) {
+		size_t n = strspn(at, part);
+		snprintf(path, sizeof path, "%.*s", (int)(n < sizeof path ? n : sizeof path - 1), at);
+		const json_t *value = n && !(*at >= '0' && *at <= '9') ? lookup(tree, path) : NULL;
+		if (json_is_number(value))
+			fprintf(l->out, "  %s is %lld (0x%llx)\n", path, (long long)json_integer_value(value),
+			        (unsigned long long)json_integer_value(value));
+		at += n + !n;
+	}
+}
+
+enum lab_outcome lab_expect(struct lab *l, const struct lab_line *line)
+{
+	bool holds = false;
+	json_t *tree = lab_figures_tree(l);
+	if (!tree)
+		return lab_fail(l, "out of memory");
+	char text[1024];
+	snprintf(text, sizeof text, "%s", line->rest);
+	text[strcspn(text, "#\n")] = '\0';
+	enum lab_outcome outcome = LAB_DONE;
+	if (expr_test(text, tree, &holds, l->why) != PW_OK) {
+		outcome = LAB_ERROR;
+	} else if (holds) {
+		l->right++;
+		lab_tell(l, "holds: %s\n", text);
+	} else {
+		l->wrong++;
+		fprintf(l->out, "does not hold: %s\n", text);
+		tell_figures(l, text, tree);
+		outcome = LAB_WRONG;
+	}
+	json_decref(tree);
+	return outcome;
+}

@@ -1,0 +1,307 @@
+/* computer.c - putting the parts together, and one access at a time.
+ *
+ * Problem: the lab and the library want the same machine that a run drives with a trace, but one step at a time, with real bytes
+ * and with the story of each step.
+ *
+ * Idea: a step is a batch of one reference.  What the TLBs and walks did is the difference of the machine's own counters around
+ * it, so the story cannot differ from the figures.  The bytes move afterwards, through the translation that was just made.
+ *
+ *      counters -> machine_run(1) -> fault? process_fault, again -> counters -> translation -> bytes
+ *
+ * 1. The driver's questions of the kernel (who was touched, what time is it) are answered as a run answers them.
+ * 2. An access that is done is counted as one reference, however many faults it took. */
+#include "computer.h"
+#include "run_impl.h"
+#include "../base/mem.h"
+#include "../base/text.h"
+#include <string.h>
+
+/* TABLE_BYTES: memory for page tables beside a given number of frames for pages. */
+enum { ATTEMPTS = 64, TABLE_BYTES = 64 << 20 };
+
+struct computer_bytes {
+	uint8_t *bytes;
+	uint64_t n;
+};
+
+struct computer {
+	struct run_options opt;
+	uint64_t frames, spare;  /* the kernel's, and those behind them */
+	struct machine *machine;
+	struct pmap_sys *pmap;
+	struct store *swap;
+	struct kernel *kernel;
+	struct computer_bytes *file;
+	uint64_t n_files;
+	struct kernel_files files;
+	struct computer_eviction eviction[COMPUTER_EVICTIONS];
+	unsigned n_evictions;
+};
+
+struct kernel *computer_kernel(struct computer *c) { return c->kernel; }
+struct machine *computer_machine(struct computer *c) { return c->machine; }
+const struct run_options *computer_options(const struct computer *c) { return &c->opt; }
+const struct physmem *computer_memory(struct computer *c) { return machine_physmem(c->machine); }
+uint64_t computer_kernel_frames(const struct computer *c) { return c->frames; }
+
+/* ---- what the kernel asks ---- */
+
+static uint64_t answer_touched(void *ctx, const pfn_t **ret) { return machine_touched(((struct computer *)ctx)->machine, ret); }
+static uint64_t answer_now(void *ctx) { return machine_now(((struct computer *)ctx)->machine); }
+
+static uint64_t answer_last_use(void *ctx, pfn_t frame)
+{
+	return machine_frame_last_use(((struct computer *)ctx)->machine, frame);
+}
+
+static uint64_t answer_walks(void *ctx, pfn_t frame) { return machine_frame_take_walks(((struct computer *)ctx)->machine, frame); }
+
+static void note_eviction(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty)
+{
+	struct computer *c = ctx;
+	if (c->n_evictions < COMPUTER_EVICTIONS)
+		c->eviction[c->n_evictions] = (struct computer_eviction){ pid, page, from, dirty };
+	c->n_evictions++;
+}
+
+void computer_forget_evictions(struct computer *c) { c->n_evictions = 0; }
+
+unsigned computer_evictions(const struct computer *c, const struct computer_eviction **ret)
+{
+	*ret = c->eviction;
+	return c->n_evictions;
+}
+
+/* ---- files ---- */
+
+enum pw_err computer_file(struct computer *c, const void *bytes, uint64_t n, uint64_t *ret_id)
+{
+	uint8_t *copy = mem_alloc(n ? n : 1);
+	struct computer_bytes *grown = mem_realloc(c->file, c->n_files + 1, sizeof *grown);
+	if (grown)
+		c->file = grown;
+	if (!grown || !copy) {
+		mem_free(copy);
+		return PW_NOMEM;
+	}
+	memcpy(copy, bytes, n);
+	c->file[c->n_files] = (struct computer_bytes){ copy, n };
+	*ret_id = ++c->n_files;
+	return PW_OK;
+}
+
+const uint8_t *computer_file_bytes(const struct computer *c, uint64_t id, uint64_t *n)
+{
+	if (id == 0 || id > c->n_files)
+		return NULL;
+	*n = c->file[id - 1].n;
+	return c->file[id - 1].bytes;
+}
+
+/* The part of [offset, offset + n) that the file has. */
+static uint64_t file_part(const struct computer *c, uint64_t id, uint64_t offset, uint64_t n)
+{
+	uint64_t have = 0;
+	if (!computer_file_bytes(c, id, &have) || offset >= have)
+		return 0;
+	return have - offset < n ? have - offset : n;
+}
+
+static enum pw_err file_read(void *ctx, uint64_t id, uint64_t offset, void *bytes, uint64_t n)
+{
+	const struct computer *c = ctx;
+	uint64_t part = file_part(c, id, offset, n);
+	if (part)
+		memcpy(bytes, c->file[id - 1].bytes + offset, part);
+	memset((uint8_t *)bytes + part, 0, n - part);
+	return PW_OK;
+}
+
+static enum pw_err file_write(void *ctx, uint64_t id, uint64_t offset, const void *bytes, uint64_t n)
+{
+	const struct computer *c = ctx;
+	uint64_t part = file_part(c, id, offset, n);
+	if (part)
+		memcpy(c->file[id - 1].bytes + offset, bytes, part);
+	return PW_OK;
+}
+
+/* ---- putting together ---- */
+
+static enum pw_err build_machine(struct computer *c, struct pw_why *why)
+{
+	const struct run_options *o = &c->opt;
+	bool recency = o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
+	struct machine_config mc = {
+		.format = &o->format, .frames = c->frames + c->spare, .n_cpus = o->n_cpus, .cpu = &o->cpu, .seed = o->seed,
+		.log_touches = recency, .log_every = recency && o->policy->sees == POLICY_SEES_EVERY,
+	};
+	enum pw_err err = machine_create(&mc, &c->machine, why);
+	if (!err && pmap_machine_create(c->machine, &c->pmap) != PW_OK)
+		err = pw_fail(why, PW_NOMEM, "out of memory for the machine's page tables");
+	if (!err && strcmp(o->swap, "none") != 0)
+		err = store_open(o->swap, 1u << o->format.page_shift, UINT64_MAX, &c->swap, why);
+	if (!err && c->swap && !c->swap->keeps_data)
+		err = pw_fail(why, PW_INVALID, "swap %s only tells how long a disk would take; bytes need one that keeps them, such as ram",
+		              o->swap);
+	return err;
+}
+
+static enum pw_err build_kernel(struct computer *c, struct pw_why *why)
+{
+	const struct run_options *o = &c->opt;
+	bool recency = o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
+	c->files = (struct kernel_files){ .read = file_read, .write = file_write, .ctx = c };
+	struct kernel_config kc = {
+		.pmap = c->pmap, .memory = machine_physmem(c->machine), .carries_data = true, .files = &c->files,
+		.n_frames = c->frames, .page_frames = o->page_frames, .page_shift = o->format.page_shift,
+		.personality = o->personality, .policy = o->policy, .policy_params = o->policy_params,
+		.va_bits = run_user_bits(&o->format), .file_cache_cold = o->cold_files,
+		.swap = c->swap, .cost = &o->cost, .seed = o->seed, .ctx = c, .now = answer_now, .evicting = note_eviction,
+		.touched = recency ? answer_touched : NULL,
+		.last_use = recency && o->policy->sees == POLICY_SEES_EVERY ? NULL : answer_last_use,
+	};
+	enum pw_err err = kernel_create(&kc, &c->kernel, why);
+	if (!err)
+		kernel_set_walk_source(c->kernel, answer_walks, c);
+	return err;
+}
+
+enum pw_err computer_create(const struct run_options *o, uint64_t spare_frames, struct computer **ret, struct pw_why *why)
+{
+	*ret = NULL;
+	if (o->policy->wants_future)
+		return pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
+		               "'pageworks run' can read a trace twice", o->policy->name);
+	struct computer *c = mem_zalloc(1, sizeof *c);
+	if (!c)
+		return pw_fail(why, PW_NOMEM, "out of memory for a computer");
+	c->opt = *o;
+	c->frames = run_frames(o);
+	c->spare = spare_frames;
+	uint64_t tables = TABLE_BYTES >> o->format.page_shift;
+	if (o->page_frames && c->frames > o->page_frames + tables)
+		c->frames = o->page_frames + tables;
+	enum pw_err err = build_machine(c, why);
+	if (!err)
+		err = build_kernel(c, why);
+	if (err)
+		computer_destroy(c);
+	else
+		*ret = c;
+	return err;
+}
+
+void computer_destroy(struct computer *c)
+{
+	if (!c)
+		return;
+	kernel_destroy(c->kernel);
+	store_close(c->swap);
+	if (c->pmap)
+		pmap_sys_destroy(c->pmap);
+	if (c->machine)
+		machine_destroy(c->machine);
+	for (uint64_t i = 0; i < c->n_files; i++)
+		mem_free(c->file[i].bytes);
+	mem_free(c->file);
+	mem_free(c);
+}
+
+/* ---- one access ---- */
+
+/* The TLB that the last reference hit: the first whose hits grew.  => NULL: none, it was walked for */
+static const char *tlb_that_hit(const struct machine *m, const uint64_t *hits_before)
+{
+	for (unsigned i = 0; i < machine_n_tlbs(m); i++) {
+		struct tlb_counts t = machine_tlb_counts(m, i);
+		if (t.hits > hits_before[i])
+			return t.name;
+	}
+	return NULL;
+}
+
+static uint64_t walk_reads(const struct machine *m)
+{
+	struct machine_counts n;
+	machine_counts(m, &n);
+	return n.walk_references;
+}
+
+static void move_bytes(struct computer *c, struct computer_access *a, void *bytes, uint64_t n)
+{
+	uint8_t *at = machine_physmem(c->machine)->bytes + a->pa.v;
+	if (a->kind == ACCESS_STORE)
+		memcpy(at, bytes, n);
+	else
+		memcpy(bytes, at, n);
+}
+
+/* Where the access went, by the translation it used.  => false: the mapping has gone, which no access leaves behind */
+static bool find_physical(struct computer *c, struct process *p, struct computer_access *a)
+{
+	struct pmap_mapping m;
+	struct pmap *space = process_pmap(p);
+	unsigned shift = c->opt.format.page_shift;
+	vpn_t page = vpn_of(a->va, shift);
+	if (!space || !pmap_extract(space, page, &m))
+		return false;
+	uint64_t frame = m.pfn.v + (page.v - m.vpn.v);
+	a->pa = paddr(frame << shift | (a->va.v & ((1ull << shift) - 1)));
+	return true;
+}
+
+static bool serve(struct computer *c, struct process *p, unsigned cpu, const struct machine_stop *stop, struct computer_access *a)
+{
+	if (a->n_faults++ == 0)
+		a->trap = stop->fault;
+	a->fault = process_fault(p, cpu, stop->va, stop->kind);
+	if (a->fault.outcome != FAULT_OUTCOME_RESOLVED)
+		return false;
+	struct pmap_mapping m;
+	struct pmap *space = process_pmap(p);
+	bool tells = c->opt.refbits == REFBITS_EXACT && c->opt.policy->sees != POLICY_SEES_NOTHING;
+	if (a->fault.arrived && !c->opt.policy->arrival_counts && tells && space &&
+	    pmap_extract(space, vpn_of(stop->va, c->opt.format.page_shift), &m))
+		machine_expect(c->machine, m.pfn);
+	return true;
+}
+
+void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,
+                     struct computer_access *ret)
+{
+	uint64_t hits[TLB_ARRAYS], reads = walk_reads(c->machine);
+	ref_t ref = ref_make(va, kind);
+	*ret = (struct computer_access){ .va = va, .kind = kind };
+	c->n_evictions = 0;
+	process_activate(p, cpu);
+	while (!ret->done && ret->n_faults < ATTEMPTS) {
+		for (unsigned i = 0; i < machine_n_tlbs(c->machine); i++)
+			hits[i] = machine_tlb_counts(c->machine, i).hits;
+		struct machine_stop stop = machine_run(c->machine, cpu, &ref, 1);
+		ret->done = stop.why == MACHINE_DONE;
+		if (!ret->done && !serve(c, p, cpu, &stop, ret))
+			break;
+	}
+	ret->walk_reads = walk_reads(c->machine) - reads;
+	ret->tlb = ret->done ? tlb_that_hit(c->machine, hits) : NULL;
+	if (ret->done && find_physical(c, p, ret) && bytes)
+		move_bytes(c, ret, bytes, n);
+	kernel_policy_tell(c->kernel);
+	ret->n_evictions = c->n_evictions;
+	memcpy(ret->eviction, c->eviction, sizeof ret->eviction);
+}
+
+enum pw_err computer_dump(struct computer *c, FILE *image, FILE *roots, struct pw_why *why)
+{
+	struct process *p;
+	for (uint32_t i = 0; (p = kernel_process_at(c->kernel, i)); i++) {
+		struct process_info info;
+		process_describe(p, &info);
+		if (info.alive)
+			run_dump_root(roots, info.pid, &c->opt.format, process_pmap(p));
+	}
+	if (fflush(roots) != 0)
+		return pw_fail(why, PW_IO, "the roots of the dump cannot be written");
+	return physmem_dump(machine_physmem(c->machine), image, why);
+}
