@@ -1,508 +1,353 @@
 /* kernel_random_test.c - random calls and accesses against a model that knows nothing of paging.
  *
- * The model keeps every byte of every page of every process in plain arrays.  After each step the kernel must have the same bytes
- * behind the same rights, and kernel_flaw must find nothing.  Machines are tiny, so that nearly every step evicts something.  The
- * same walk is made with the k-th allocation, frame, read or write failing, for every k: a call that fails has changed nothing. */
+ * Programs map, unmap, protect, fork, write, read, switch CPUs, are evicted and swapped, exec and exit, in any order.  The model
+ * (space_model.c) says which bytes they read and what they are refused; kernel_flaw must find nothing.  The kernel stands on the
+ * array or on the simulated machine with its TLBs; machines are tiny, so that nearly every step evicts something, or large.  Failures
+ * are injected at random on long walks, and at the k-th allocation, frame, read and write for every k on short ones: a call that fails
+ * has changed nothing.  Planted bugs show that this test sees.
+ *
+ *     SEED=n             one walk alone         STEPS=30000000     that many steps in all, instead of a few seconds
+ */
 #include "../src/base/inject.h"
 #include "../src/base/rng.h"
-#include "rig.h"
+#include "kernel_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
-enum { PAGE = 4096, SPAN = 48, BASE = 1000, PROCS = 4, FILE_PAGES = RIG_FILE_BYTES / PAGE, FILES = 3, OBJECTS = 200 };
-
-enum backing { NOTHING, PRIVATE_ANON, PRIVATE_FILE, SHARED_ANON, SHARED_FILE };
-
-struct model_page {
-	enum backing backing;
-	unsigned prot;
-	bool own;             /* private: bytes are its own */
-	bool lazy;            /* MADV_FREE: own bytes may have become zeros */
-	uint32_t object, index;
-	uint8_t bytes[PAGE];
-};
-struct model_process {
-	struct process *p;    /* NULL: no such process */
-	struct model_page page[SPAN];
-};
-struct world {
-	struct rig rig;
+struct walk {
+	struct world world;
+	struct model model;
+	struct process *process[MODEL_PROCS];
 	struct rng rng;
-	struct model_process proc[PROCS];
-	uint32_t next_pid, next_object;
-	uint8_t file[FILES][FILE_PAGES * PAGE];
-	uint8_t object[OBJECTS][SPAN * PAGE];
-	uint64_t seed, step;
+	uint32_t next_pid;
+	uint64_t seed, step, n_steps;
+	unsigned check_every;     /* steps between searches for flaws */
+	bool injects;             /* failures at random */
+	bool failing;             /* something was or will be injected: calls may fail for it */
 	uint64_t n_kills, n_errors;
 	const char *doing;
+	bool in_child;            /* a planted bug: failing ends the process */
 };
 
-#define world_fail(w, ...)                                                                                      \
+#define walk_fail(w, ...)                                                                                       \
 	do {                                                                                                    \
 		inject_disarm();                                                                                \
-		print_error("seed %lu, step %lu (%s):\n", (unsigned long)(w)->seed, (unsigned long)(w)->step, (w)->doing); \
+		if ((w)->in_child)                                                                              \
+			_exit(1);                                                                               \
+		print_error("SEED=%lu, step %lu (%s):\n", (unsigned long)(w)->seed, (unsigned long)(w)->step, (w)->doing); \
 		fail_msg(__VA_ARGS__);                                                                          \
 	} while (0)
 
-static uint64_t pick(struct world *w, uint64_t n) { return rng_below(&w->rng, n); }
-static vaddr_t address(uint64_t i) { return vaddr((BASE + i) * (uint64_t)PAGE); }
+static unsigned pick(struct walk *w, unsigned n) { return (unsigned)rng_below(&w->rng, n); }
 
-/* The bytes the model says a page has. */
-static const uint8_t *truth(struct world *w, const struct model_page *m)
+/* What a failed call may answer when memory is short or failures are injected. */
+static bool is_excused(struct walk *w, enum pw_err err)
 {
-	static const uint8_t zeros[PAGE];
-	if (m->backing == SHARED_ANON)
-		return w->object[m->object] + (size_t)m->index * PAGE;
-	if (m->own)
-		return m->bytes;
-	if (m->backing == PRIVATE_FILE || m->backing == SHARED_FILE)
-		return w->file[m->object] + (size_t)m->index * PAGE;
-	return zeros;
-}
-
-static bool beyond_end(const struct model_page *m)
-{
-	return (m->backing == PRIVATE_FILE || m->backing == SHARED_FILE) && m->index >= FILE_PAGES;
-}
-
-static bool is_zero(const uint8_t *bytes)
-{
-	return !bytes[0] && !memcmp(bytes, bytes + 1, PAGE - 1);
-}
-
-/* A process the kernel killed is empty from then on. */
-static void notice_killed(struct world *w)
-{
-	for (unsigned i = 0; i < PROCS; i++) {
-		struct process_info info;
-		if (!w->proc[i].p)
-			continue;
-		process_describe(w->proc[i].p, &info);
-		if (!info.killed)
-			continue;
-		w->n_kills++;
-		process_exit(w->proc[i].p);
-		w->proc[i].p = NULL;
-	}
-}
-
-/* What a failed call may answer while failures are injected or memory is short. */
-static bool is_excused(struct world *w, enum pw_err err)
-{
-	if (err != PW_NOMEM && err != PW_NOFRAMES && err != PW_IO && err != PW_NOSPACE)
+	if (err != PW_NOFRAMES && err != PW_NOSPACE && !(w->failing && (err == PW_NOMEM || err == PW_IO)))
 		return false;
 	w->n_errors++;
 	return true;
 }
 
-static struct model_process *some_process(struct world *w)
+/* => true: it succeeded */
+static bool call_done(struct walk *w, enum pw_err err)
 {
-	for (;;) {
-		struct model_process *p = &w->proc[pick(w, PROCS)];
-		if (p->p)
-			return p;
-	}
+	if (err && !is_excused(w, err))
+		walk_fail(w, "refused: %s", pw_err_text(err));
+	return !err;
 }
 
-static bool any_process(const struct world *w)
+static bool any_process(const struct walk *w)
 {
-	for (unsigned i = 0; i < PROCS; i++) {
-		if (w->proc[i].p)
+	for (unsigned i = 0; i < MODEL_PROCS; i++)
+		if (w->process[i])
 			return true;
-	}
 	return false;
 }
 
-struct range {
-	uint64_t first, count;
-};
-static struct range some_range(struct world *w)
+static unsigned some_process(struct walk *w)
 {
-	uint64_t first = pick(w, SPAN), most = SPAN - first;
-	return (struct range){ first, 1 + pick(w, most < 12 ? most : 12) };
+	unsigned i = pick(w, MODEL_PROCS);
+	while (!w->process[i])
+		i = (i + 1) % MODEL_PROCS;
+	return i;
 }
 
-static unsigned some_prot(struct world *w)
+struct range {
+	unsigned first, n;
+};
+static struct range some_range(struct walk *w)
 {
-	static const unsigned prots[] = { PMAP_READ | PMAP_WRITE, PMAP_READ | PMAP_WRITE, PMAP_READ | PMAP_WRITE, PMAP_READ, 0,
-		                          PMAP_READ | PMAP_EXEC, PMAP_READ | PMAP_WRITE | PMAP_EXEC };
+	unsigned first = pick(w, MODEL_PAGES), most = MODEL_PAGES - first;
+	return (struct range){ first, 1 + pick(w, most < 20 ? most : 20) };
+}
+
+static unsigned some_prot(struct walk *w)
+{
+	static const unsigned prots[] = { MODEL_READ | MODEL_WRITE, MODEL_READ | MODEL_WRITE, MODEL_READ | MODEL_WRITE, MODEL_READ, 0,
+		                          MODEL_READ | MODEL_EXEC, MODEL_READ | MODEL_WRITE | MODEL_EXEC };
 	return prots[pick(w, sizeof prots / sizeof *prots)];
 }
 
-static void map_range(struct world *w, struct model_process *p, struct range r, enum backing b, unsigned prot)
+static void map_range(struct walk *w, unsigned process, struct range r, enum model_backing backing, unsigned prot)
 {
-	bool file = b == PRIVATE_FILE || b == SHARED_FILE;
-	uint32_t object = file ? (uint32_t)pick(w, FILES) : w->next_object % OBJECTS;
-	uint32_t offset = file ? (uint32_t)pick(w, FILE_PAGES) : 0;
+	bool file = backing == MODEL_PRIVATE_FILE || backing == MODEL_SHARED_FILE;
+	struct model_page like = { .backing = backing, .prot = prot };
 	vaddr_t at;
-	if (b == SHARED_ANON && w->next_object + 1 >= OBJECTS)
-		return;
+	if (file) {
+		like.object = pick(w, MODEL_FILES);
+		like.index = pick(w, MODEL_FILE_PAGES);
+	} else if (backing == MODEL_SHARED) {
+		like.object = model_object(&w->model);
+	}
 	const struct process_mapping m = {
-		.start = address(r.first), .bytes = r.count * PAGE, .fixed = true, .prot = prot, .anonymous = !file,
-		.shared = b == SHARED_ANON || b == SHARED_FILE, .file_id = object, .file_bytes = RIG_FILE_BYTES,
-		.offset = offset * (uint64_t)PAGE, .name = pick(w, 2) ? "some" : "other",
+		.start = world_address(r.first), .bytes = r.n * (uint64_t)WORLD_PAGE, .fixed = true, .prot = prot, .anonymous = !file,
+		.shared = backing == MODEL_SHARED || backing == MODEL_SHARED_FILE, .file_id = like.object,
+		.file_bytes = WORLD_FILE_BYTES, .offset = like.index * (uint64_t)WORLD_PAGE, .name = pick(w, 2) ? "some" : "other",
 	};
-	enum pw_err err = process_map(p->p, &m, &at);
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_map: %s", pw_err_text(err));
-		return;
-	}
-	if (b == SHARED_ANON)
-		w->next_object++;
-	for (uint64_t i = 0; i < r.count; i++) {
-		struct model_page *page = &p->page[r.first + i];
-		*page = (struct model_page){ .backing = b, .prot = m.prot, .object = object, .index = offset + (uint32_t)i };
-	}
+	if (call_done(w, process_map(w->process[process], &m, &at)))
+		model_map(&w->model, process, r.first, r.n, &like);
 }
 
-static void do_map(struct world *w)
+static void do_map(struct walk *w)
 {
-	struct model_process *p = some_process(w);
-	struct range r = some_range(w);
-	map_range(w, p, r, 1 + (enum backing)pick(w, 4), some_prot(w));
+	unsigned p = some_process(w);
+	map_range(w, p, some_range(w), 1 + (enum model_backing)pick(w, MODEL_BACKINGS - 1), some_prot(w));
 }
 
 /* A program as it begins: code, data, a heap and something shared. */
-static void map_program(struct world *w, struct model_process *p)
+static void map_program(struct walk *w, unsigned p)
 {
-	enum { RW = PMAP_READ | PMAP_WRITE };
-	map_range(w, p, (struct range){ 0, 6 }, PRIVATE_FILE, PMAP_READ | PMAP_EXEC);
-	map_range(w, p, (struct range){ 6, 6 }, PRIVATE_FILE, RW);
-	map_range(w, p, (struct range){ 12, 24 }, PRIVATE_ANON, RW);
-	map_range(w, p, (struct range){ 38, 4 }, SHARED_ANON, RW);
-	map_range(w, p, (struct range){ 42, 4 }, SHARED_FILE, RW);
+	enum { RW = MODEL_READ | MODEL_WRITE };
+	map_range(w, p, (struct range){ 0, 6 }, MODEL_PRIVATE_FILE, MODEL_READ | MODEL_EXEC);
+	map_range(w, p, (struct range){ 6, 6 }, MODEL_PRIVATE_FILE, RW);
+	map_range(w, p, (struct range){ 12, 36 }, MODEL_PRIVATE, RW);
+	map_range(w, p, (struct range){ 50, 4 }, MODEL_SHARED, RW);
+	map_range(w, p, (struct range){ 54, 4 }, MODEL_SHARED_FILE, RW);
 }
 
-static void start_process(struct world *w, unsigned i)
+static void start_process(struct walk *w, unsigned i)
 {
-	enum pw_err err = process_create(w->rig.kernel, ++w->next_pid, "walker", &w->proc[i].p);
-	memset(w->proc[i].page, 0, sizeof w->proc[i].page);
-	if (!err) {
-		map_program(w, &w->proc[i]);
+	if (!call_done(w, process_create(w->world.kernel, ++w->next_pid, "walker", &w->process[i]))) {
+		w->process[i] = NULL;
 		return;
 	}
-	w->proc[i].p = NULL;
-	if (!is_excused(w, err))
-		world_fail(w, "process_create: %s", pw_err_text(err));
+	model_start(&w->model, i);
+	map_program(w, i);
 }
 
-static void do_unmap(struct world *w)
+static void do_unmap(struct walk *w)
 {
-	struct model_process *p = some_process(w);
+	unsigned p = some_process(w);
 	struct range r = some_range(w);
-	enum pw_err err = process_unmap(p->p, address(r.first), r.count * PAGE);
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_unmap: %s", pw_err_text(err));
-		return;
-	}
-	memset(&p->page[r.first], 0, r.count * sizeof p->page[0]);
+	if (call_done(w, process_unmap(w->process[p], world_address(r.first), r.n * (uint64_t)WORLD_PAGE)))
+		model_unmap(&w->model, p, r.first, r.n);
 }
 
-static bool all_mapped(const struct model_process *p, struct range r)
+static void do_protect(struct walk *w)
 {
-	for (uint64_t i = 0; i < r.count; i++) {
-		if (p->page[r.first + i].backing == NOTHING)
+	unsigned p = some_process(w), prot = some_prot(w);
+	struct range r = some_range(w);
+	bool mapped = model_is_mapped(&w->model, p, r.first, r.n);
+	enum pw_err err = process_protect(w->process[p], world_address(r.first), r.n * (uint64_t)WORLD_PAGE, prot);
+	if (err == PW_NOTMAPPED && !mapped)
+		return;
+	if (!call_done(w, err))
+		return;
+	if (!mapped)
+		walk_fail(w, "process_protect reached over a hole");
+	model_protect(&w->model, p, r.first, r.n, prot);
+}
+
+/* A move that failed may have unmapped its target: all of it or nothing. */
+static void learn_target(struct walk *w, unsigned p, struct range to)
+{
+	bool gone = false, armed = inject_armed;
+	inject_armed = false;
+	for (unsigned i = to.first; i < to.first + to.n; i++) {
+		const struct model_page *m = &w->model.process[p].page[i];
+		if (m->backing == MODEL_NOTHING)
+			continue;
+		enum pw_err err = process_protect(w->process[p], world_address(i), WORLD_PAGE, m->prot);
+		if ((err && err != PW_NOTMAPPED) || (gone && !err))
+			walk_fail(w, "a failed move has unmapped half of its target");
+		gone = err == PW_NOTMAPPED;
+		if (gone)
+			model_unmap(&w->model, p, i, 1);
+	}
+	inject_armed = armed;
+}
+
+static void do_remap(struct walk *w)
+{
+	unsigned p = some_process(w);
+	struct range r = some_range(w), to = some_range(w);
+	if (pick(w, 3) == 0 && r.first + to.n <= MODEL_PAGES)
+		to.first = r.first;
+	bool in_place = to.first == r.first;
+	if (!model_is_mapped(&w->model, p, r.first, r.n) ||
+	    (!in_place && r.first < to.first + to.n && to.first < r.first + r.n))
+		return;
+	if (to.n > r.n && w->model.process[p].page[r.first + r.n - 1].backing == MODEL_SHARED)
+		return; /* growing shared memory beyond its end is not for the model */
+	if (in_place && to.n > r.n && !model_is_free(&w->model, p, r.first + r.n, to.n - r.n))
+		return;
+	enum pw_err err = process_remap(w->process[p], world_address(r.first), r.n * (uint64_t)WORLD_PAGE, world_address(to.first),
+	                                to.n * (uint64_t)WORLD_PAGE);
+	if (call_done(w, err))
+		model_move(&w->model, p, r.first, r.n, to.first, to.n);
+	else if (!in_place)
+		learn_target(w, p, to);
+}
+
+/* 20: COLD, 21: PAGEOUT. */
+static const int advices[] = { MADV_DONTNEED, MADV_FREE, MADV_WILLNEED, 20, 21, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK,
+	                       MADV_WIPEONFORK, MADV_KEEPONFORK };
+
+/* Wiping at fork is for private memory without a file alone. */
+static bool advice_fits(const struct walk *w, unsigned p, struct range r, int advice)
+{
+	for (unsigned i = r.first; i < r.first + r.n; i++) {
+		enum model_backing b = w->model.process[p].page[i].backing;
+		if (advice == MADV_WIPEONFORK && b != MODEL_NOTHING && b != MODEL_PRIVATE)
 			return false;
 	}
 	return true;
 }
 
-static void do_protect(struct world *w)
+static void advise(struct walk *w, int advice)
 {
-	struct model_process *p = some_process(w);
+	unsigned p = some_process(w);
 	struct range r = some_range(w);
-	unsigned prot = some_prot(w);
-	enum pw_err err = process_protect(p->p, address(r.first), r.count * PAGE, prot);
-	if (err == PW_NOTMAPPED && !all_mapped(p, r))
+	if (!advice_fits(w, p, r, advice))
 		return;
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_protect: %s", pw_err_text(err));
-		return;
-	}
-	if (!all_mapped(p, r))
-		world_fail(w, "process_protect reached over a hole");
-	for (uint64_t i = 0; i < r.count; i++)
-		p->page[r.first + i].prot = prot;
+	if (call_done(w, process_advise(w->process[p], world_address(r.first), r.n * (uint64_t)WORLD_PAGE, advice)))
+		model_advise(&w->model, p, r.first, r.n, advice);
 }
 
-static bool overlap(struct range a, struct range b)
-{
-	return a.first < b.first + b.count && b.first < a.first + a.count;
-}
+static void do_advise(struct walk *w) { advise(w, advices[pick(w, sizeof advices / sizeof *advices)]); }
+static void do_evict(struct walk *w) { advise(w, 21); }
 
-/* A move that failed may have unmapped its target: all of it or nothing. */
-static void learn_target(struct world *w, struct model_process *p, struct range to)
+/* Did the kernel answer as the model does?  => true: the access was made */
+static bool access_judge(struct walk *w, unsigned p, unsigned page, unsigned wanted, enum pw_err err)
 {
-	bool gone = false, armed = inject_armed;
-	inject_armed = false;
-	for (uint64_t i = to.first; i < to.first + to.count; i++) {
-		struct model_page *m = &p->page[i];
-		if (m->backing == NOTHING)
-			continue;
-		enum pw_err err = process_protect(p->p, address(i), PAGE, m->prot);
-		if (err && err != PW_NOTMAPPED)
-			world_fail(w, "process_protect: %s", pw_err_text(err));
-		if (gone && !err)
-			world_fail(w, "a failed move has unmapped half of its target");
-		gone = err == PW_NOTMAPPED;
-		if (gone)
-			*m = (struct model_page){ 0 };
-	}
-	inject_armed = armed;
-}
-
-/* Moves or resizes what lies in one run of pages of the same backing. */
-static void do_remap(struct world *w)
-{
-	struct model_process *p = some_process(w);
-	struct range r = some_range(w), to = some_range(w);
-	if (pick(w, 3) == 0 && r.first + to.count <= SPAN)
-		to.first = r.first;
-	bool in_place = to.first == r.first;
-	if (!all_mapped(p, r) || (!in_place && overlap(r, to)))
-		return;
-	if (to.count > r.count && p->page[r.first + r.count - 1].backing == SHARED_ANON)
-		return; /* growing shared memory beyond its end is not for the model */
-	for (uint64_t i = r.count; in_place && i < to.count; i++) {
-		if (p->page[r.first + i].backing != NOTHING)
-			return;
-	}
-	enum pw_err err = process_remap(p->p, address(r.first), r.count * PAGE, address(to.first), to.count * PAGE);
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_remap: %s", pw_err_text(err));
-		if (!in_place)
-			learn_target(w, p, to);
-		return;
-	}
-	static struct model_page moved[SPAN];
-	memset(moved, 0, sizeof moved);
-	uint64_t keep = r.count < to.count ? r.count : to.count;
-	memcpy(moved, &p->page[r.first], keep * sizeof *moved);
-	for (uint64_t i = keep; i < to.count; i++) {
-		const struct model_page *last = &moved[keep - 1];
-		moved[i] = (struct model_page){ .backing = last->backing, .prot = last->prot, .object = last->object,
-			                        .index = last->index + (uint32_t)(i - keep + 1) };
-	}
-	memset(&p->page[r.first], 0, r.count * sizeof *moved);
-	memcpy(&p->page[to.first], moved, to.count * sizeof *moved);
-}
-
-static void advise_page(struct model_page *m, int advice)
-{
-	if (m->backing != PRIVATE_ANON && m->backing != PRIVATE_FILE)
-		return;
-	if (advice == MADV_DONTNEED)
-		m->own = m->lazy = false;
-	else if (advice == MADV_FREE)
-		m->lazy = m->own;
-}
-
-static void do_advise(struct world *w)
-{
-	static const int advices[] = { MADV_DONTNEED, MADV_FREE, MADV_WILLNEED, 20, 21 };
-	struct model_process *p = some_process(w);
-	struct range r = some_range(w);
-	int advice = advices[pick(w, sizeof advices / sizeof *advices)];
-	enum pw_err err = process_advise(p->p, address(r.first), r.count * PAGE, advice);
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_advise: %s", pw_err_text(err));
-		return;
-	}
-	for (uint64_t i = 0; i < r.count; i++)
-		advise_page(&p->page[r.first + i], advice);
-}
-
-/* Bytes of a page whose own ones may have become zeros: whichever it is becomes the truth. */
-static void learn_lazy(struct world *w, struct model_page *m, const uint8_t *seen)
-{
-	if (m->lazy && is_zero(seen)) {
-		memset(m->bytes, 0, PAGE);
-	} else if (memcmp(seen, truth(w, m), PAGE)) {
-		for (unsigned i = 0; i < PAGE; i++) {
-			if (seen[i] != truth(w, m)[i])
-				world_fail(w, "byte %u is %u, not %u (backing %d, own %d, lazy %d)", i, seen[i], truth(w, m)[i],
-				           m->backing, m->own, m->lazy);
-		}
-	}
-}
-
-static void do_load(struct world *w)
-{
-	struct model_process *p = some_process(w);
-	uint64_t i = pick(w, SPAN);
-	struct model_page *m = &p->page[i];
-	uint8_t seen[PAGE];
-	enum pw_err err = process_copy_out(p->p, address(i), seen, PAGE, NULL);
-	bool may = m->backing != NOTHING && m->prot & (PMAP_READ | PMAP_WRITE) && !beyond_end(m);
-	if (!err && !may)
-		world_fail(w, "page %lu was read and must not be", (unsigned long)i);
+	enum model_answer may = model_asks(&w->model, p, page, wanted);
+	if (!err && may != MODEL_ALLOWED)
+		walk_fail(w, "page %u of %u was accessed and must not be", page, p);
 	if (!err)
-		learn_lazy(w, m, seen);
-	else if (may && !is_excused(w, err))
-		world_fail(w, "page %lu cannot be read: %s", (unsigned long)i, pw_err_text(err));
+		return true;
+	if (err == PW_CORRUPT)
+		walk_fail(w, "page %u of %u has bytes that nobody wrote", page, p);
+	if (may == MODEL_REFUSED && err == PW_ACCESS)
+		return false;
+	if (may == MODEL_BEYOND && err == PW_IO)
+		return false;
+	if (!is_excused(w, err))
+		walk_fail(w, "page %u of %u: %s", page, p, pw_err_text(err));
+	return false;
 }
 
-static void model_store(struct world *w, struct model_page *m, unsigned at, const uint8_t *bytes, unsigned n)
+static void read_page(struct walk *w, unsigned p, unsigned page, bool by_cpu)
 {
-	if (m->backing == SHARED_ANON) {
-		memcpy(w->object[m->object] + (size_t)m->index * PAGE + at, bytes, n);
-	} else if (m->backing == SHARED_FILE) {
-		memcpy(w->file[m->object] + (size_t)m->index * PAGE + at, bytes, n);
-	} else {
-		memcpy(m->bytes, truth(w, m), PAGE);
-		memcpy(m->bytes + at, bytes, n);
-		m->own = true;
-	}
+	struct model_words seen;
+	enum pw_err err = by_cpu ? world_read(&w->world, w->process[p], pick(w, WORLD_CPUS), page, &seen)
+	                         : world_copy_out(&w->world, w->process[p], page, &seen);
+	if (!access_judge(w, p, page, MODEL_READ, err) || model_settles(&w->model, p, page, &seen))
+		return;
+	for (unsigned i = 0; i < MODEL_WORDS; i++)
+		if (seen.word[i] != model_reads(&w->model, p, page)->word[i])
+			walk_fail(w, "page %u of %u: word %u is %lx, not %lx", page, p, i, (unsigned long)seen.word[i],
+			          (unsigned long)model_reads(&w->model, p, page)->word[i]);
 }
 
-/* After a store into a page that might have become zeros: both outcomes are right, but no mixture. */
-static void settle_lazy(struct world *w, struct model_process *p, uint64_t i, unsigned at, const uint8_t *bytes, unsigned n)
+static void do_read(struct walk *w)
 {
-	struct model_page *m = &p->page[i];
-	uint8_t seen[PAGE], zeroed[PAGE] = { 0 };
-	memcpy(zeroed + at, bytes, n);
+	unsigned p = some_process(w);
+	read_page(w, p, pick(w, MODEL_PAGES), pick(w, 3));
+}
+
+static void do_write(struct walk *w)
+{
+	unsigned p = some_process(w), page = pick(w, MODEL_PAGES), word = pick(w, MODEL_WORDS);
+	uint64_t value = pick(w, 8) ? rng_next(&w->rng) : 0;
+	enum pw_err err = pick(w, 3) ? world_write(&w->world, w->process[p], pick(w, WORLD_CPUS), page, word, value)
+	                             : world_copy_in(&w->world, w->process[p], page, word, value);
+	if (!access_judge(w, p, page, MODEL_WRITE, err))
+		return;
+	model_writes(&w->model, p, page, word, value);
+	if (!w->model.process[p].page[page].lazy)
+		return;
 	bool armed = inject_armed;
-	inject_armed = false;
-	enum pw_err err = process_copy_out(p->p, address(i), seen, PAGE, NULL);
+	inject_armed = false; /* two answers are right until it is known which */
+	read_page(w, p, page, true);
 	inject_armed = armed;
-	if (err)
-		world_fail(w, "a page just written cannot be read: %s", pw_err_text(err));
-	if (!memcmp(seen, zeroed, PAGE))
-		memcpy(m->bytes, zeroed, PAGE);
-	m->lazy = false;
 }
 
-/* A store as the machine makes it: through the translation, into the frame, noticed by the kernel in the modified bit alone. */
-static enum pw_err machine_store(struct world *w, struct model_process *p, uint64_t i, unsigned at, const uint8_t *bytes,
-                                 unsigned n)
+static void do_fetch(struct walk *w)
 {
-	unsigned faults;
-	pfn_t frame;
-	enum fault_outcome o = rig_touch(&w->rig, p->p, BASE + i, ACCESS_STORE, &faults);
-	if (o != FAULT_OUTCOME_RESOLVED)
-		return o == FAULT_OUTCOME_REFUSED ? PW_ACCESS : o == FAULT_OUTCOME_BUS ? PW_IO : PW_NOFRAMES;
-	if (!pmap_model_access(w->rig.pmap, 0, vpn(BASE + i), ACCESS_STORE, &frame))
-		world_fail(w, "a page just stored to is gone");
-	memcpy((uint8_t *)physmem_frame(&w->rig.memory, frame) + at, bytes, n);
-	return PW_OK;
+	unsigned p = some_process(w), page = pick(w, MODEL_PAGES);
+	access_judge(w, p, page, MODEL_EXEC, world_fetch(&w->world, w->process[p], pick(w, WORLD_CPUS), page));
 }
 
-static void do_store(struct world *w)
+static void do_fork(struct walk *w)
 {
-	struct model_process *p = some_process(w);
-	uint64_t i = pick(w, SPAN);
-	struct model_page *m = &p->page[i];
-	uint8_t bytes[64];
-	unsigned at = (unsigned)pick(w, PAGE - sizeof bytes), n = 1 + (unsigned)pick(w, sizeof bytes);
-	for (unsigned j = 0; j < n; j++)
-		bytes[j] = (uint8_t)rng_next(&w->rng);
-	enum pw_err err = pick(w, 2) ? process_copy_in(p->p, vaddr(address(i).v + at), bytes, n, NULL)
-	                             : machine_store(w, p, i, at, bytes, n);
-	bool may = m->backing != NOTHING && m->prot & PMAP_WRITE && !beyond_end(m);
-	if (!err && !may)
-		world_fail(w, "page %lu was written and must not be", (unsigned long)i);
-	if (err) {
-		if (may && !is_excused(w, err))
-			world_fail(w, "page %lu cannot be written: %s", (unsigned long)i, pw_err_text(err));
+	unsigned parent = some_process(w), child = 0;
+	while (child < MODEL_PROCS && w->process[child])
+		child++;
+	if (child == MODEL_PROCS)
 		return;
-	}
-	bool lazy = m->lazy;
-	model_store(w, m, at, bytes, n);
-	if (lazy && m->prot & PMAP_READ)
-		settle_lazy(w, p, i, at, bytes, n);
+	if (call_done(w, process_fork(w->process[parent], ++w->next_pid, &w->process[child])))
+		model_fork(&w->model, parent, child);
+	else
+		w->process[child] = NULL;
 }
 
-/* An access as the machine makes it: only its outcome can be seen. */
-static void do_touch(struct world *w)
+static void do_exit(struct walk *w)
 {
-	struct model_process *p = some_process(w);
-	uint64_t i = pick(w, SPAN);
-	const struct model_page *m = &p->page[i];
-	unsigned faults;
-	bool fetch = pick(w, 4) == 0;
-	unsigned need = fetch ? PMAP_EXEC : PMAP_READ | PMAP_WRITE;
-	enum fault_outcome o = rig_touch(&w->rig, p->p, BASE + i, fetch ? ACCESS_FETCH : ACCESS_LOAD, &faults);
-	bool may = m->backing != NOTHING && m->prot & need;
-	if (o == FAULT_OUTCOME_RESOLVED && (!may || beyond_end(m)))
-		world_fail(w, "page %lu was accessed and must not be", (unsigned long)i);
-	if (o == FAULT_OUTCOME_REFUSED && may)
-		world_fail(w, "page %lu was refused", (unsigned long)i);
-	if (o == FAULT_OUTCOME_BUS && !(may && beyond_end(m)))
-		w->n_errors++;
-	else if (o == FAULT_OUTCOME_KILLED)
-		w->n_errors++;
+	unsigned p = some_process(w);
+	process_exit(w->process[p]);
+	w->process[p] = NULL;
+	model_end(&w->model, p);
 }
 
-static void do_fork(struct world *w)
+static void do_exec(struct walk *w)
 {
-	struct model_process *parent = some_process(w);
-	for (unsigned i = 0; i < PROCS; i++) {
-		if (w->proc[i].p)
-			continue;
-		enum pw_err err = process_fork(parent->p, ++w->next_pid, &w->proc[i].p);
-		if (err) {
-			w->proc[i].p = NULL;
-			if (!is_excused(w, err))
-				world_fail(w, "process_fork: %s", pw_err_text(err));
-			return;
-		}
-		memcpy(w->proc[i].page, parent->page, sizeof parent->page);
+	unsigned p = some_process(w);
+	if (!call_done(w, process_exec(w->process[p], "another")))
 		return;
-	}
-}
-
-static void do_exit(struct world *w)
-{
-	struct model_process *p = some_process(w);
-	process_exit(p->p);
-	p->p = NULL;
-	for (unsigned i = 0; !any_process(w) && i < PROCS; i++)
-		start_process(w, i);
-}
-
-static void do_exec(struct world *w)
-{
-	struct model_process *p = some_process(w);
-	enum pw_err err = process_exec(p->p, "another");
-	if (err) {
-		if (!is_excused(w, err))
-			world_fail(w, "process_exec: %s", pw_err_text(err));
-		return;
-	}
-	memset(p->page, 0, sizeof p->page);
+	model_start(&w->model, p);
 	map_program(w, p);
 }
 
 #define ACTION_LIST(X) \
-	X(load, 90)    \
-	X(store, 90)   \
-	X(touch, 40)   \
-	X(map, 8)     \
+	X(read, 80)    \
+	X(write, 80)   \
+	X(fetch, 15)   \
+	X(map, 8)      \
 	X(unmap, 4)    \
 	X(protect, 5)  \
 	X(advise, 8)   \
+	X(evict, 6)    \
 	X(remap, 5)    \
 	X(fork, 4)     \
 	X(exit, 2)     \
 	X(exec, 1)
 
-static void one_step(struct world *w)
+static void one_step(struct walk *w)
 {
-	unsigned total = 0;
+	unsigned total = 0, sum = 0;
 #define X(name, weight) total += weight;
 	ACTION_LIST(X)
 #undef X
-	unsigned at = (unsigned)pick(w, total), sum = 0;
+	unsigned at = pick(w, total);
 #define X(name, weight)                          \
 	if (at >= sum && at < sum + (weight)) {  \
 		w->doing = #name;                \
@@ -513,59 +358,96 @@ static void one_step(struct world *w)
 #undef X
 }
 
-static void check_flaw(struct world *w)
+static void check_flaw(struct walk *w)
 {
 	bool armed = inject_armed;
 	inject_armed = false;
-	const char *flaw = kernel_flaw(w->rig.kernel);
+	const char *flaw = kernel_flaw(w->world.kernel);
+	if (!flaw && w->world.m)
+		flaw = machine_flaw(w->world.m);
 	inject_armed = armed;
 	if (flaw)
-		world_fail(w, "%s", flaw);
+		walk_fail(w, "%s", flaw);
 }
 
-static void world_walk(struct world *w, uint64_t n_steps)
+/* A process the kernel killed is empty from then on. */
+static void notice_killed(struct walk *w)
 {
-	for (w->step = 0; w->step < n_steps; w->step++) {
-		notice_killed(w);
-		while (!any_process(w))
-			start_process(w, 0);
-		one_step(w);
-		notice_killed(w);
-		check_flaw(w);
+	for (unsigned i = 0; i < MODEL_PROCS; i++) {
+		struct process_info info;
+		if (!w->process[i])
+			continue;
+		process_describe(w->process[i], &info);
+		if (!info.killed)
+			continue;
+		w->n_kills++;
+		process_exit(w->process[i]);
+		w->process[i] = NULL;
+		model_end(&w->model, i);
 	}
 }
 
-static void world_open(struct world *w, uint64_t seed, const struct rig_want *want)
+static void maybe_inject(struct walk *w)
+{
+	static const enum inject_site sites[] = { INJECT_ALLOC, INJECT_FRAME, INJECT_STORE_READ, INJECT_STORE_WRITE };
+	if (!w->injects)
+		return;
+	inject_disarm();
+	w->failing = pick(w, 4) == 0;
+	if (w->failing)
+		inject_arm(sites[pick(w, 4)], 1 + pick(w, 12), pick(w, 4) ? INJECT_ONCE : INJECT_FROM_THEN_ON);
+}
+
+static void walk_go(struct walk *w, uint64_t n_steps)
+{
+	for (w->step = 0; w->step < n_steps; w->step++) {
+		maybe_inject(w);
+		if (!any_process(w))
+			start_process(w, 0);
+		if (any_process(w))
+			one_step(w);
+		notice_killed(w);
+		if (w->step % w->check_every == 0)
+			check_flaw(w);
+	}
+	inject_disarm();
+	check_flaw(w);
+}
+
+static void walk_open(struct walk *w, uint64_t seed, const struct world_want *want)
 {
 	memset(w, 0, sizeof *w);
 	w->seed = seed;
 	w->doing = "opening";
+	w->check_every = 1;
 	rng_init(&w->rng, seed);
-	enum pw_err err = rig_open(&w->rig, want);
+	enum pw_err err = world_open(&w->world, want);
 	if (err)
-		world_fail(w, "rig_open: %s", pw_err_text(err));
-	for (unsigned f = 0; f < FILES; f++) {
-		for (unsigned i = 0; i < RIG_FILE_BYTES; i++)
-			w->file[f][i] = (uint8_t)rng_next(&w->rng);
-		memcpy(w->rig.file_bytes + (size_t)f * RIG_FILE_BYTES, w->file[f], RIG_FILE_BYTES);
+		walk_fail(w, "world_open: %s", pw_err_text(err));
+	for (unsigned f = 0; f < MODEL_FILES; f++) {
+		for (unsigned i = 0; i < MODEL_FILE_PAGES * MODEL_WORDS; i++) {
+			uint64_t value = rng_next(&w->rng);
+			w->model.file[f][i / MODEL_WORDS].word[i % MODEL_WORDS] = value;
+			memcpy(w->world.file[f] + i / MODEL_WORDS * WORLD_PAGE + world_word_at(i % MODEL_WORDS), &value, 8);
+		}
 	}
 }
 
 /* Everything ended: nothing but the cache of files is left. */
-static void world_close(struct world *w)
+static void walk_close(struct walk *w)
 {
 	inject_disarm();
-	for (unsigned i = 0; i < PROCS; i++) {
-		if (w->proc[i].p)
-			process_exit(w->proc[i].p);
-	}
+	for (unsigned i = 0; i < MODEL_PROCS; i++)
+		if (w->process[i])
+			process_exit(w->process[i]);
 	check_flaw(w);
-	struct kernel_counts c = rig_counts(&w->rig);
+	struct kernel_counts c;
+	kernel_counts(w->world.kernel, &c);
 	if (c.swap_used_slots)
-		world_fail(w, "%lu swap slots are still used after every process has ended", (unsigned long)c.swap_used_slots);
-	if (c.resident_pages > FILES * FILE_PAGES)
-		world_fail(w, "%lu pages are left, more than files have", (unsigned long)c.resident_pages);
-	rig_close(&w->rig);
+		walk_fail(w, "%lu swap slots are still used after every process has ended", (unsigned long)c.swap_used_slots);
+	if (c.resident_pages > MODEL_FILES * MODEL_FILE_PAGES)
+		walk_fail(w, "%lu pages are left, more than files have", (unsigned long)c.resident_pages);
+	world_close(&w->world);
 }
 
 static const char *some_policy(struct rng *g)
@@ -580,64 +462,74 @@ static const char *some_policy(struct rng *g)
 	return p->name;
 }
 
-static struct rig_want some_machine(uint64_t seed)
+static struct world_want some_machine(uint64_t seed)
 {
 	struct rng g;
 	rng_init(&g, seed ^ 0x5eed);
-	struct rig_want want = {
+	struct world_want want = {
+		.machine = rng_below(&g, 3), .asid_bits = 2 * (unsigned)rng_below(&g, 3),
 		.policy = some_policy(&g), .swap = rng_below(&g, 8) ? "ram" : NULL,
 		.swap_slots = rng_below(&g, 3) ? 0 : 1 + rng_below(&g, 60),
-		.personality = rng_below(&g, 2) ? PERSONALITY_linux : PERSONALITY_textbook, .carries_data = true,
-		.file_cache_cold = rng_below(&g, 2), .hides_recency = rng_below(&g, 4) == 0, .seed = seed,
+		.personality = rng_below(&g, 2) ? PERSONALITY_linux : PERSONALITY_textbook,
+		.cold_files = rng_below(&g, 2), .hides_recency = rng_below(&g, 4) == 0, .seed = seed,
 	};
-	want.n_frames = 6 + rng_below(&g, 40);
+	want.n_frames = rng_below(&g, 6) ? 24 + rng_below(&g, 100) : 20000;
 	if (rng_below(&g, 2)) {
-		want.page_frames = 3 + rng_below(&g, 30);
-		want.n_frames = want.page_frames + 40;
+		want.page_frames = rng_below(&g, 6) ? 3 + rng_below(&g, 50) : 5000;
+		want.n_frames = want.page_frames + 400;
 	}
 	return want;
 }
 
 static void test_random_walks(void **state)
 {
-	static struct world w;
-	const char *env = getenv("SEED");
-	uint64_t first = env ? strtoull(env, NULL, 0) : 1, last = env ? first : 150, kills = 0, errors = 0, evicted = 0;
+	static struct walk w;
+	const char *one = getenv("SEED"), *steps = getenv("STEPS");
+	uint64_t length = steps ? 20000 : 1500, total = steps ? strtoull(steps, NULL, 0) : 130 * length;
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, kills = 0, errors = 0, evicted = 0, done = 0;
 	(void)state;
-	for (uint64_t seed = first; seed <= last; seed++) {
-		struct rig_want want = some_machine(seed);
-		world_open(&w, seed, &want);
-		world_walk(&w, 800);
+	for (uint64_t seed = first; done < (one ? length : total); seed++, done += length) {
+		struct world_want want = some_machine(seed);
+		walk_open(&w, seed, &want);
+		w.check_every = steps ? 64 : 8;
+		w.injects = seed % 2;
+		walk_go(&w, length);
+		struct kernel_counts c;
+		kernel_counts(w.world.kernel, &c);
 		kills += w.n_kills;
 		errors += w.n_errors;
-		evicted += rig_counts(&w.rig).evicted;
-		world_close(&w);
+		evicted += c.evicted;
+		walk_close(&w);
 	}
-	print_message("%lu walks: %lu pages evicted, %lu processes killed, %lu calls refused for want of memory\n",
-	              (unsigned long)(last - first + 1), (unsigned long)evicted, (unsigned long)kills, (unsigned long)errors);
+	print_message("%lu steps from seed %lu on: %lu pages evicted, %lu processes killed, %lu calls refused for want of memory\n",
+	              (unsigned long)done, (unsigned long)first, (unsigned long)evicted, (unsigned long)kills, (unsigned long)errors);
 }
 
 /* The k-th failure of each kind, once and from then on, until the walk no longer gets that far. */
-static void sweep_one(enum inject_site site, enum inject_mode mode, uint64_t seed, const struct rig_want *want)
+static void sweep_one(enum inject_site site, enum inject_mode mode, uint64_t seed, const struct world_want *want)
 {
-	static struct world w;
+	static struct walk w;
 	uint64_t reached = 1, k = 1;
 	for (; reached >= k; k += k < 100 ? 1 : k / 8) {
-		world_open(&w, seed, want);
+		walk_open(&w, seed, want);
+		w.failing = true;
 		inject_arm(site, k, mode);
-		world_walk(&w, 250);
+		walk_go(&w, 250);
 		reached = inject_count(site);
-		world_close(&w);
+		walk_close(&w);
 	}
 	print_message("site %d, %s: swept to %lu\n", site, mode == INJECT_ONCE ? "once" : "from then on", (unsigned long)k);
 }
 
 static void sweep(enum inject_site site, enum inject_mode mode)
 {
-	for (int i = 0; i < PERSONALITY_KINDS; i++) {
-		const struct rig_want want = {
-			.policy = i ? "clock" : "lru", .swap = "ram", .personality = (enum personality)i, .carries_data = true,
-			.file_cache_cold = true, .n_frames = i ? 40 : 14, .page_frames = i ? 14 : 0, .seed = 7,
+	for (int i = 0; i < 2 * PERSONALITY_KINDS; i++) {
+		enum personality personality = (enum personality)(i / 2);
+		bool linux_like = personality == PERSONALITY_linux;
+		const struct world_want want = {
+			.machine = i % 2, .asid_bits = 2, .policy = linux_like ? "clock" : "lru", .swap = "ram",
+			.personality = personality, .cold_files = true, .n_frames = linux_like ? 100 : 40,
+			.page_frames = linux_like ? 14 : 0, .seed = 7,
 		};
 		sweep_one(site, mode, 100 + (uint64_t)site, &want);
 	}
@@ -659,12 +551,128 @@ static void test_sweep_for_good(void **state)
 	sweep(INJECT_STORE_WRITE, INJECT_FROM_THEN_ON);
 }
 
+/* Bugs planted into the parts below the kernel, each of a kind that kernels have had. */
+static const struct pmap_ops *sound;
+static const struct store_ops *sound_store;
+static unsigned planted_calls;
+
+static void bad_protect(struct pmap *p, struct vpn_range r, unsigned prot)
+{
+	if (planted_calls++ % 4)
+		sound->protect(p, r, prot);
+}
+static void bad_page_protect(struct pmap_sys *s, pfn_t f, unsigned prot)
+{
+	if (planted_calls++ % 16)
+		sound->page_protect(s, f, prot);
+}
+static unsigned bad_test_clear(struct pmap_sys *s, pfn_t f, unsigned mask)
+{
+	unsigned bits = sound->page_test_clear(s, f, mask);
+	return planted_calls++ % 16 ? bits : bits & ~(unsigned)PMAP_MODIFIED;
+}
+static enum pw_err bad_enter(struct pmap *p, const struct pmap_mapping *m)
+{
+	struct pmap_mapping more = *m;
+	more.prot |= planted_calls++ % 64 ? 0 : PMAP_WRITE;
+	return sound->enter(p, &more);
+}
+static enum pw_err bad_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+{
+	enum pw_err err = sound_store->read(s, slot, n, pages, why);
+	if (!err && planted_calls++ % 16 == 0)
+		((uint64_t *)pages[0])[1]++;
+	return err;
+}
+static enum pw_err bad_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+{
+	return planted_calls++ % 16 ? sound_store->write(s, slot, n, pages, why) : PW_OK;
+}
+
+#define BUG_LIST(X) \
+	X(protect, "protect does not always take rights away", ops.protect = bad_protect) \
+	X(page_protect, "a frame's mappings do not always go with it", ops.page_protect = bad_page_protect) \
+	X(modified, "the modified bit is sometimes lost", ops.page_test_clear = bad_test_clear) \
+	X(rights, "a translation sometimes allows writing", ops.enter = bad_enter) \
+	X(swap_read, "swap sometimes gives a wrong word", store.read = bad_read) \
+	X(swap_write, "swap sometimes forgets to write", store.write = bad_write)
+enum bug {
+#define X(name, text, plant) BUG_##name,
+	BUG_LIST(X)
+#undef X
+	BUGS
+};
+
+static void plant(struct world *w, enum bug bug)
+{
+	static struct pmap_ops ops;
+	static struct store_ops store;
+	sound = w->pmap->ops;
+	sound_store = w->swap->ops;
+	ops = *sound;
+	store = *sound_store;
+#define X(name, text, plant) \
+	if (bug == BUG_##name) \
+		plant;
+	BUG_LIST(X)
+#undef X
+	w->pmap->ops = &ops;
+	w->swap->ops = &store;
+}
+
+/* A walk over a machine with the bug, in a process of its own: what it breaks stays there.  => found */
+static bool bug_is_found(enum bug bug, bool machine)
+{
+	static struct walk w;
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		const struct world_want want = { .machine = machine, .asid_bits = 4, .policy = "clock", .swap = "ram", .n_frames = 120,
+			                         .page_frames = 40, .seed = 1 };
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(2);
+		walk_open(&w, 1, &want);
+		w.in_child = true;
+		w.check_every = 1u << 30; /* by what programs see, not by the kernel's own word */
+		if (bug < BUGS)
+			plant(&w.world, bug);
+		for (w.step = 0; w.step < 40000; w.step++) {
+			if (!any_process(&w))
+				start_process(&w, 0);
+			one_step(&w);
+			notice_killed(&w);
+		}
+		_exit(0);
+	}
+	int status = 0;
+	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+	return status != 0;
+}
+
+static void test_planted_bugs_are_found(void **state)
+{
+	static const char *const texts[] = {
+#define X(name, text, plant) text,
+		BUG_LIST(X)
+#undef X
+	};
+	(void)state;
+	for (int machine = 0; machine < 2; machine++) {
+		if (bug_is_found(BUGS, machine))
+			fail_msg("without a bug one is found");
+		for (int bug = 0; bug < BUGS; bug++)
+			if (!bug_is_found((enum bug)bug, machine))
+				fail_msg("over the %s nobody sees that %s", machine ? "machine" : "array", texts[bug]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_walks),
 		cmocka_unit_test(test_sweep_once),
 		cmocka_unit_test(test_sweep_for_good),
+		cmocka_unit_test(test_planted_bugs_are_found),
 	};
 	return cmocka_run_group_tests_name("kernel_random", tests, NULL, NULL);
 }
