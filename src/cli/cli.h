@@ -18,6 +18,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(info, "describe a trace")                                           \
 	X(tlb, "misses of every TLB, for every page size")                    \
 	X(lab, "take a small computer apart, by hand or by script")           \
+	X(walk, "explain how an address translates, in any memory image")     \
 	X(policies, "list the replacement policies and their parameters")     \
 	X(diff, "compare two results")
 
