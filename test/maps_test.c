@@ -13,6 +13,31 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+static struct procfs *host;
+
+static struct procfs *door(const char *root)
+{
+	struct procfs *p;
+	struct pw_why why = { "" };
+	if (procfs_open(root, &p, &why))
+		fail_msg("%s", why.text);
+	return p;
+}
+
+static int host_open(void **state)
+{
+	(void)state;
+	host = door("/");
+	return 0;
+}
+
+static int host_close(void **state)
+{
+	(void)state;
+	procfs_close(host);
+	return 0;
+}
+
 static const char smaps[] =
 	"00400000-00452000 r-xp 00001000 08:02 173521                             /opt/a b (c) d\\012e\n"
 	"Size:                328 kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:                 300 kB\n"
@@ -135,7 +160,7 @@ static void test_ourselves(void **state)
 	memset(area + page, 1, 11 * page);
 	for (enum maps_detail d = MAPS_PLAIN; d <= MAPS_DETAILED; d++) {
 		struct maps m;
-		if (maps_read("/proc", (uint32_t)getpid(), d, &m, &why))
+		if (maps_read(host, (uint32_t)getpid(), d, &m, &why))
 			fail_msg("%s", why.text);
 		assert_null(maps_flaw(&m));
 		const struct maps_entry *e = maps_find(&m, (uint64_t)(uintptr_t)area + page);
@@ -158,11 +183,11 @@ static void test_rollup_is_the_sum(void **state)
 	(void)state;
 	struct maps all, sum;
 	struct pw_why why = { "" };
-	enum pw_err err = maps_read("/proc", (uint32_t)getpid(), MAPS_ROLLUP, &sum, &why);
+	enum pw_err err = maps_read(host, (uint32_t)getpid(), MAPS_ROLLUP, &sum, &why);
 	if (err == PW_UNSUPPORTED)
 		skip();
 	assert_int_equal(err, PW_OK);
-	assert_int_equal(maps_read("/proc", (uint32_t)getpid(), MAPS_DETAILED, &all, &why), PW_OK);
+	assert_int_equal(maps_read(host, (uint32_t)getpid(), MAPS_DETAILED, &all, &why), PW_OK);
 	assert_int_equal(sum.n, 1);
 	/* Reading the larger file took memory of our own. */
 	assert_true(maps_sum(&all, MAPS_RSS) >= sum.entry[0].figure[MAPS_RSS]);
@@ -176,28 +201,34 @@ static void test_refusals(void **state)
 	(void)state;
 	struct maps m;
 	struct pw_why why = { "" };
-	char dir[] = "/tmp/pageworks-maps.XXXXXX", path[200], sub[200];
-	assert_int_equal(maps_read("/proc", UINT32_MAX, MAPS_PLAIN, &m, &why), PW_NOTFOUND);
+	char dir[] = "/tmp/pageworks-maps.XXXXXX", path[300], sub[200];
+	assert_int_equal(maps_read(host, UINT32_MAX, MAPS_PLAIN, &m, &why), PW_NOTFOUND);
 	assert_non_null(strstr(why.text, "4294967295"));
 	assert_non_null(mkdtemp(dir));
-	snprintf(sub, sizeof sub, "%s/7", dir);
+	snprintf(path, sizeof path, "%s/proc", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(sub, sizeof sub, "%s/proc/7", dir);
 	assert_int_equal(mkdir(sub, 0700), 0);
-	assert_int_equal(maps_read(dir, 7, MAPS_ROLLUP, &m, &why), PW_UNSUPPORTED);
+	struct procfs *other = door(dir);
+	assert_int_equal(maps_read(other, 7, MAPS_ROLLUP, &m, &why), PW_UNSUPPORTED);
 	assert_non_null(strstr(why.text, "smaps_rollup"));
-	snprintf(path, sizeof path, "%s/7/smaps", dir);
+	snprintf(path, sizeof path, "%s/smaps", sub);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	fputs(smaps, f);
 	fclose(f);
-	assert_int_equal(maps_read(dir, 7, MAPS_DETAILED, &m, &why), PW_OK);
+	assert_int_equal(maps_read(other, 7, MAPS_DETAILED, &m, &why), PW_OK);
 	assert_int_equal(m.n, 3);
 	maps_fini(&m);
 	if (getuid()) {
 		assert_int_equal(chmod(path, 0), 0);
-		assert_int_equal(maps_read(dir, 7, MAPS_DETAILED, &m, &why), PW_ACCESS);
+		assert_int_equal(maps_read(other, 7, MAPS_DETAILED, &m, &why), PW_ACCESS);
 	}
+	procfs_close(other);
 	unlink(path);
 	rmdir(sub);
+	snprintf(path, sizeof path, "%s/proc", dir);
+	rmdir(path);
 	rmdir(dir);
 }
 
@@ -211,7 +242,7 @@ static void test_failures_leave_nothing(void **state)
 			struct maps m;
 			struct pw_why why = { "" };
 			inject_arm(site[s], k, INJECT_ONCE);
-			err = maps_read("/proc", (uint32_t)getpid(), MAPS_DETAILED, &m, &why);
+			err = maps_read(host, (uint32_t)getpid(), MAPS_DETAILED, &m, &why);
 			bool reached = inject_count(site[s]) >= k;
 			inject_disarm();
 			assert_int_equal(err, !reached ? PW_OK : s ? PW_IO : PW_NOMEM);
@@ -229,5 +260,5 @@ int main(void)
 		cmocka_unit_test(test_damage), cmocka_unit_test(test_ourselves), cmocka_unit_test(test_rollup_is_the_sum),
 		cmocka_unit_test(test_refusals), cmocka_unit_test(test_failures_leave_nothing),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, host_open, host_close);
 }

@@ -16,6 +16,31 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+static struct procfs *host;
+
+static struct procfs *door(const char *root)
+{
+	struct procfs *p;
+	struct pw_why why = { "" };
+	if (procfs_open(root, &p, &why))
+		fail_msg("%s", why.text);
+	return p;
+}
+
+static int host_open(void **state)
+{
+	(void)state;
+	host = door("/");
+	return 0;
+}
+
+static int host_close(void **state)
+{
+	(void)state;
+	procfs_close(host);
+	return 0;
+}
+
 enum { PAGES = 3000 };
 static const uint32_t COMMON = PAGEMAP_PRESENT | PAGEMAP_SWAPPED | PAGEMAP_FILE;
 
@@ -23,7 +48,7 @@ static struct pagemap *open_or_skip(uint32_t pid, enum pagemap_source source)
 {
 	struct pagemap *p;
 	struct pw_why why = { "" };
-	enum pw_err err = pagemap_open("/proc", pid, source, &p, &why);
+	enum pw_err err = pagemap_open(host, pid, source, &p, &why);
 	if (err == PW_UNSUPPORTED) {
 		print_message("skipped: %s\n", why.text);
 		skip();
@@ -177,7 +202,7 @@ static void test_sources_agree(void **state)
 	struct maps m;
 	struct pw_why why = { "" };
 	pid_t pid = child_start();
-	assert_int_equal(maps_read("/proc", (uint32_t)pid, MAPS_DETAILED, &m, &why), PW_OK);
+	assert_int_equal(maps_read(host, (uint32_t)pid, MAPS_DETAILED, &m, &why), PW_OK);
 	struct pagemap *words = open_or_skip((uint32_t)pid, PAGEMAP_BY_WORDS), *p;
 	struct pagemap_runs a = whole_process(words, &m);
 	uint64_t present = 0;
@@ -185,7 +210,7 @@ static void test_sources_agree(void **state)
 		present += a.run[i].is & PAGEMAP_PRESENT ? a.run[i].end - a.run[i].start : 0;
 	assert_true(present >= maps_sum(&m, MAPS_RSS)); /* the page of zeros is in no Rss */
 	for (enum pagemap_source s = PAGEMAP_BY_SCAN; s < PAGEMAP_SOURCES; s++) {
-		if (s == PAGEMAP_BY_WORDS || pagemap_open("/proc", (uint32_t)pid, s, &p, &why))
+		if (s == PAGEMAP_BY_WORDS || pagemap_open(host, (uint32_t)pid, s, &p, &why))
 			continue;
 		struct pagemap_runs b = whole_process(p, &m);
 		struct pagemap_change c = pagemap_compare(&a, &b, 0, 1ull << 63, COMMON);
@@ -207,7 +232,7 @@ static void test_child_ends(void **state)
 		struct pagemap *p;
 		struct pagemap_runs runs = { 0 };
 		pid_t pid = child_start();
-		if (pagemap_open("/proc", (uint32_t)pid, s, &p, &why) == PW_OK) {
+		if (pagemap_open(host, (uint32_t)pid, s, &p, &why) == PW_OK) {
 			child_end(pid);
 			assert_int_equal(pagemap_read(p, 1 << 20, 1 << 24, &runs, &why), PW_NOTFOUND);
 			assert_non_null(strstr(why.text, "ended"));
@@ -218,7 +243,7 @@ static void test_child_ends(void **state)
 		}
 	}
 	struct pagemap *p;
-	assert_int_equal(pagemap_open("/proc", UINT32_MAX, PAGEMAP_BY_AUTO, &p, &why), PW_NOTFOUND);
+	assert_int_equal(pagemap_open(host, UINT32_MAX, PAGEMAP_BY_AUTO, &p, &why), PW_NOTFOUND);
 	assert_null(p);
 }
 
@@ -252,13 +277,16 @@ static void test_plain_file(void **state)
 	struct pagemap_runs runs = { 0 };
 	struct pw_why why = { "" };
 	assert_non_null(mkdtemp(dir));
-	snprintf(sub, sizeof sub, "%s/5", dir);
+	snprintf(path, sizeof path, "%s/proc", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(sub, sizeof sub, "%s/proc/5", dir);
 	snprintf(path, sizeof path, "%s/pagemap", sub);
+	struct procfs *other = door(dir);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	int fd = open(path, O_CREAT | O_WRONLY, 0600);
 	assert_int_equal(write(fd, word, sizeof word), sizeof word);
 	close(fd);
-	assert_int_equal(pagemap_open(dir, 5, PAGEMAP_BY_AUTO, &p, &why), PW_OK);
+	assert_int_equal(pagemap_open(other, 5, PAGEMAP_BY_AUTO, &p, &why), PW_OK);
 	assert_int_equal(pagemap_source(p), PAGEMAP_BY_WORDS);
 	assert_int_equal(pagemap_read(p, 0, 5 * g, &runs, &why), PW_OK);
 	assert_int_equal(runs.n, 3);
@@ -271,9 +299,12 @@ static void test_plain_file(void **state)
 	assert_int_equal(runs.n, 3);
 	pagemap_runs_fini(&runs);
 	pagemap_close(p);
-	assert_int_equal(pagemap_open(dir, 5, PAGEMAP_BY_SCAN, &p, &why), PW_UNSUPPORTED);
+	assert_int_equal(pagemap_open(other, 5, PAGEMAP_BY_SCAN, &p, &why), PW_UNSUPPORTED);
+	procfs_close(other);
 	unlink(path);
 	rmdir(sub);
+	snprintf(path, sizeof path, "%s/proc", dir);
+	rmdir(path);
 	rmdir(dir);
 }
 
@@ -292,7 +323,7 @@ static void test_failures_leave_nothing(void **state)
 			struct pagemap_runs runs = { 0 };
 			struct pw_why why = { "" };
 			inject_arm(k % 2 ? INJECT_ALLOC : INJECT_FILE_READ, k / 2 + 1, INJECT_ONCE);
-			err = pagemap_open("/proc", (uint32_t)getpid(), s, &p, &why);
+			err = pagemap_open(host, (uint32_t)getpid(), s, &p, &why);
 			if (err == PW_OK)
 				err = pagemap_read(p, (uintptr_t)area, (uintptr_t)area + PAGES * pagemap_page_bytes(), &runs, &why);
 			inject_disarm();
@@ -315,5 +346,5 @@ int main(void)
 		cmocka_unit_test(test_sources_agree), cmocka_unit_test(test_child_ends), cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_plain_file), cmocka_unit_test(test_failures_leave_nothing),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, host_open, host_close);
 }

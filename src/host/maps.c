@@ -21,16 +21,9 @@
  * is slow); getline (a second copy of each line).
  * Source: proc_pid_maps(5), proc_pid_smaps(5); fs/proc/task_mmu.c of Linux for what is escaped. */
 #include "maps.h"
-#include "../base/inject.h"
 #include "../base/mem.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { READ_FIRST = 1 << 16 };
 
 static const char *const figure_word[] = {
 #define X(name, word) word,
@@ -39,12 +32,6 @@ static const char *const figure_word[] = {
 };
 
 const char *maps_figure_word(enum maps_figure f) { return figure_word[f]; }
-
-const char *maps_file(enum maps_detail detail)
-{
-	static const char *const name[] = { "maps", "smaps", "smaps_rollup" };
-	return name[detail];
-}
 
 /* ---- small words: each takes the place where it looks, and moves it only when it found what it wants */
 
@@ -216,27 +203,20 @@ static enum pw_err text_parse(struct maps *m, size_t bytes, struct pw_why *why)
 	return PW_OK;
 }
 
-/* Takes text over, also when it fails. */
-static enum pw_err maps_adopt(char *text, size_t bytes, struct maps *ret, struct pw_why *why)
+enum pw_err maps_parse(const char *text, size_t bytes, struct maps *ret, struct pw_why *why)
 {
-	*ret = (struct maps){ .text = text };
-	enum pw_err err = text_parse(ret, bytes, why);
+	*ret = (struct maps){ .text = mem_alloc(bytes + 1) };
+	enum pw_err err = PW_NOMEM;
+	if (ret->text) {
+		memcpy(ret->text, text, bytes);
+		ret->text[bytes] = '\0';
+		err = text_parse(ret, bytes, why);
+	}
 	if (err == PW_NOMEM)
 		pw_fail(why, err, "out of memory for the mappings of a process");
 	if (err)
 		maps_fini(ret);
 	return err;
-}
-
-enum pw_err maps_parse(const char *text, size_t bytes, struct maps *ret, struct pw_why *why)
-{
-	*ret = (struct maps){ 0 };
-	char *copy = mem_alloc(bytes + 1);
-	if (!copy)
-		return pw_fail(why, PW_NOMEM, "out of memory for the mappings of a process");
-	memcpy(copy, text, bytes);
-	copy[bytes] = '\0';
-	return maps_adopt(copy, bytes, ret, why);
 }
 
 void maps_fini(struct maps *m)
@@ -247,66 +227,18 @@ void maps_fini(struct maps *m)
 	*m = (struct maps){ 0 };
 }
 
-/* ---- files */
-
-/* Why a file of a process could not be read.  path is PROC/PID/name. */
-static enum pw_err file_refused(const char *proc, uint32_t pid, const char *name, int error, struct pw_why *why)
+enum pw_err maps_read(struct procfs *p, uint32_t pid, enum maps_detail detail, struct maps *ret, struct pw_why *why)
 {
-	char dir[512];
-	snprintf(dir, sizeof dir, "%s/%u", proc, pid);
-	if (error == ENOENT && access(dir, F_OK) == 0)
-		return pw_fail(why, PW_UNSUPPORTED, "%s/%s is not there: this kernel is too old or built without it", dir, name);
-	if (error == ENOENT || error == ESRCH)
-		return pw_fail(why, PW_NOTFOUND, "there is no process %u, or it has ended", pid);
-	if (error == EACCES || error == EPERM)
-		return pw_fail(why, PW_ACCESS, "%s/%s is hidden: the process belongs to another user or guards its memory; root sees it",
-		               dir, name);
-	return pw_fail(why, error == ENOMEM ? PW_NOMEM : PW_IO, "%s/%s: %s", dir, name, strerror(error));
-}
-
-/* => *text has room for one byte more than *bytes.  errno of the failure, 0: none. */
-static int read_all(int fd, char **text, size_t *bytes)
-{
-	size_t room = READ_FIRST;
-	*bytes = 0;
-	*text = mem_alloc(room);
-	for (;;) {
-		if (*bytes + 1 == room) {
-			char *more = mem_realloc(*text, room * 2, 1);
-			if (!more)
-				return ENOMEM;
-			*text = more;
-			room *= 2;
-		}
-		if (!*text)
-			return ENOMEM;
-		ssize_t n = inject(INJECT_FILE_READ) ? (errno = EIO, -1) : read(fd, *text + *bytes, room - 1 - *bytes);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : 0;
-		*bytes += (size_t)n;
-	}
-}
-
-enum pw_err maps_read(const char *proc, uint32_t pid, enum maps_detail detail, struct maps *ret, struct pw_why *why)
-{
-	char path[512], *text = NULL;
-	size_t bytes = 0;
+	static const char *const name[] = { "maps", "smaps", "smaps_rollup" };
+	const char *text;
+	size_t bytes;
 	struct pw_why what = { "" };
 	*ret = (struct maps){ 0 };
-	snprintf(path, sizeof path, "%s/%u/%s", proc, pid, maps_file(detail));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int error = fd < 0 ? errno : read_all(fd, &text, &bytes);
-	if (fd >= 0)
-		close(fd);
-	if (error) {
-		mem_free(text);
-		return file_refused(proc, pid, maps_file(detail), error, why);
-	}
-	text[bytes] = '\0';
-	enum pw_err err = maps_adopt(text, bytes, ret, &what);
-	return err ? pw_fail(why, err, "%s: %s", path, what.text) : PW_OK;
+	enum pw_err err = procfs_read_pid(p, pid, name[detail], &text, &bytes, why);
+	if (err)
+		return err;
+	err = maps_parse(text, bytes, ret, &what);
+	return err ? pw_fail(why, err, "/proc/%u/%s: %s", pid, name[detail], what.text) : PW_OK;
 }
 
 /* ---- questions */

@@ -4,10 +4,8 @@
  * kernel's kB times 1024).  A name stands as the kernel wrote it: a newline in it is \012, a file that was removed ends in
  * " (deleted)"; neither can be undone for certain, because the kernel escapes no backslash. */
 #pragma once
-#include "../base/err.h"
-#include <stdbool.h>
+#include "procfs.h"
 #include <stddef.h>
-#include <stdint.h>
 
 /* name, the kernel's word.  Figures of smaps the project knows; others are kept under the kernel's own word. */
 #define MAPS_FIGURE_LIST(X) \
@@ -54,14 +52,11 @@ struct maps {
 
 enum maps_detail { MAPS_PLAIN, MAPS_DETAILED, MAPS_ROLLUP };
 
-/* The file of /proc/PID that holds a detail: "maps", "smaps", "smaps_rollup" (one entry over all). */
-const char *maps_file(enum maps_detail detail);
 /* Reads a text of either file.  => maps_fini releases *ret; on failure there is nothing to release.  PW_FORMAT names the line;
  * PW_TRUNCATED: the text ends within a line. */
 must_use enum pw_err maps_parse(const char *text, size_t bytes, struct maps *ret, struct pw_why *why);
-/* Reads PROC/PID/file, PROC being "/proc" but for tests.  => PW_NOTFOUND: no such process, or it ended while it was read;
- * PW_ACCESS: it is somebody else's; PW_UNSUPPORTED: the process is there, the file is not (an old kernel's smaps_rollup). */
-must_use enum pw_err maps_read(const char *proc, uint32_t pid, enum maps_detail detail, struct maps *ret, struct pw_why *why);
+/* Reads "maps", "smaps" or "smaps_rollup" (one entry over all) of a process.  => errors as procfs.h has them. */
+must_use enum pw_err maps_read(struct procfs *p, uint32_t pid, enum maps_detail detail, struct maps *ret, struct pw_why *why);
 void maps_fini(struct maps *m);
 /* The mapping that holds an address, or NULL: it is in none. */
 const struct maps_entry *maps_find(const struct maps *m, uint64_t address);

@@ -299,15 +299,6 @@ enum pw_err pagemap_read(struct pagemap *p, uint64_t start, uint64_t end, struct
 
 /* ---- opening */
 
-static enum pw_err open_refused(const char *path, uint32_t pid, int error, struct pw_why *why)
-{
-	if (error == ENOENT || error == ESRCH)
-		return pw_fail(why, PW_NOTFOUND, "there is no process %u, or it has ended, or this kernel has no %s", pid, path);
-	if (error == EACCES || error == EPERM)
-		return pw_fail(why, PW_ACCESS, "%s is hidden: the process is another user's or guards its memory; root sees it", path);
-	return pw_fail(why, PW_IO, "%s: %s", path, strerror(error));
-}
-
 /* Root alone is told frames: does our own stack have one? */
 static bool frames_told(void)
 {
@@ -320,18 +311,17 @@ static bool frames_told(void)
 	return told;
 }
 
-static enum pw_err frames_open(struct pagemap *p, const char *proc, struct pw_why *why)
+static enum pw_err frames_open(struct pagemap *p, struct procfs *proc, struct pw_why *why)
 {
-	char path[512];
-	snprintf(path, sizeof path, "%s/kpageflags", proc);
-	p->flags_fd = frames_told() ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (procfs_is_this_computer(proc) && frames_told())
+		p->flags_fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	if (p->flags_fd < 0)
-		return pw_fail(why, PW_UNSUPPORTED, "dirty pages cannot be told one by one: %s is for root, on kernels that have it", path);
+		return pw_fail(why, PW_UNSUPPORTED, "which pages are dirty is told to root only, and by kernels with /proc/kpageflags");
 	p->known |= PAGEMAP_DIRTY | PAGEMAP_ZERO | (p->scan_works ? PAGEMAP_HUGE : 0);
 	return PW_OK;
 }
 
-static enum pw_err source_choose(struct pagemap *p, const char *proc, enum pagemap_source source, struct pw_why *why)
+static enum pw_err source_choose(struct pagemap *p, struct procfs *proc, enum pagemap_source source, struct pw_why *why)
 {
 	struct scan_region region;
 	uint64_t walked;
@@ -357,17 +347,16 @@ static enum pw_err room_make(struct pagemap *p, struct pw_why *why)
 	return PW_OK;
 }
 
-enum pw_err pagemap_open(const char *proc, uint32_t pid, enum pagemap_source source, struct pagemap **ret, struct pw_why *why)
+enum pw_err pagemap_open(struct procfs *proc, uint32_t pid, enum pagemap_source source, struct pagemap **ret, struct pw_why *why)
 {
-	char path[512];
 	*ret = NULL;
 	struct pagemap *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return pw_fail(why, PW_NOMEM, "out of memory for the pages of process %u", pid);
-	*p = (struct pagemap){ .flags_fd = -1, .pid = pid, .page = pagemap_page_bytes() };
-	snprintf(path, sizeof path, "%s/%u/pagemap", proc, pid);
-	p->fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum pw_err err = p->fd < 0 ? open_refused(path, pid, errno, why) : source_choose(p, proc, source, why);
+	*p = (struct pagemap){ .fd = -1, .flags_fd = -1, .pid = pid, .page = pagemap_page_bytes() };
+	enum pw_err err = procfs_open_pid(proc, pid, "pagemap", &p->fd, why);
+	if (err == PW_OK)
+		err = source_choose(p, proc, source, why);
 	if (err == PW_OK)
 		err = room_make(p, why);
 	if (err)

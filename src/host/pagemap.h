@@ -6,9 +6,7 @@
  *   frames   words, and /proc/kpageflags for each frame; only root is told the frames.  Knows dirty pages, too
  * pagemap_known says which categories the way in use can tell; one that it cannot is never set. */
 #pragma once
-#include "../base/err.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "procfs.h"
 
 #define PAGEMAP_CATEGORY_LIST(X) \
 	X(PRESENT, "present", "in memory") \
@@ -58,8 +56,8 @@ struct pagemap_change {
 struct pagemap;
 
 /* Opens the pages of a process.  AUTO takes scan where it is tried and works, words otherwise.
- * => PW_UNSUPPORTED: the source asked for is not to be had here, why says so; PW_NOTFOUND, PW_ACCESS as maps_read. */
-must_use enum pw_err pagemap_open(const char *proc, uint32_t pid, enum pagemap_source source, struct pagemap **ret,
+ * => PW_UNSUPPORTED: the source asked for is not to be had here, why says so; the others as in procfs.h. */
+must_use enum pw_err pagemap_open(struct procfs *proc, uint32_t pid, enum pagemap_source source, struct pagemap **ret,
                                   struct pw_why *why);
 void pagemap_close(struct pagemap *p);
 enum pagemap_source pagemap_source(const struct pagemap *p);
