@@ -25,7 +25,16 @@
 enum { REPLY_MAX = 1 << 22, MAPPINGS_MAX = 1 << 16 };
 
 /* Numbers of registers in QEMU's description of each CPU. */
-enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PRIV = 65, RISCV_SATP = 66 + 0x180 };
+enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PRIV = 65, RISCV_SATP = 66 + 0x180, ARM_PC = 32 };
+
+/* Arm's system registers cannot be written through the debugger, and its monitor translates for the state the CPU is in, which is
+ * EL2.  So instructions are put into memory one at a time, and the CPU makes single steps: MSR from X0, AT with the address in
+ * X0, MRS to X0.  (Arm ARM, C5.2, C5.3, D19.2.) */
+enum { ARM_SCTLR = 0xd5181000, ARM_TTBR0 = 0xd5182000, ARM_TTBR1 = 0xd5182020, ARM_TCR = 0xd5182040, ARM_HCR = 0xd51c1100,
+       ARM_READ_PAR = 0xd5387400, ARM_AT_EL1 = 0xd5087800, ARM_AT_EL0 = 0xd5087840, ARM_AT_STORE = 0x20 };
+
+/* Both halves of 48 bits, walkers that set accessed and dirty, and TG0 and TG1 as the granule has them. */
+#define ARM_TCR_OF(tg0, tg1) (16ull | (tg0) << 14 | 16ull << 16 | (tg1) << 30 | 5ull << 32 | 3ull << 39)
 
 struct model {
 	const char *format, *program, *cpu;
@@ -36,20 +45,31 @@ struct model {
 	int root_register;
 	unsigned root_shift;  /* the register holds root >> shift, with or_in */
 	uint64_t or_in;
+	uint64_t arm_tcr;
 };
 
 static const struct model models[] = {
 	{ "x86-64", "qemu-system-x86_64", "qemu64,+nx,+pdpe1gb,apic-id=0,-apic",
 	  { { X86_CR4, 0x20 }, { X86_CR0, 0x80000011 }, { X86_EFER, 0xd00 } }, X86_CR3, 0, 0 },
+	{ "x86-64-la57", "qemu-system-x86_64", "qemu64,+nx,+pdpe1gb,+la57,apic-id=0,-apic",
+	  { { X86_CR4, 0x1020 }, { X86_CR0, 0x80000011 }, { X86_EFER, 0xd00 } }, X86_CR3, 0, 0 },
+	{ "x86-pae", "qemu-system-x86_64", "qemu64,+nx,apic-id=0,-apic",
+	  { { X86_CR4, 0x20 }, { X86_CR0, 0x80000011 }, { X86_EFER, 0x800 } }, X86_CR3, 0, 0 },
 	{ "x86-32", "qemu-system-x86_64", "qemu64,apic-id=0,-apic", { { X86_CR4, 0x10 }, { X86_CR0, 0x80000011 } }, X86_CR3, 0, 0 },
 	{ "sv39", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 8ull << 60 },
 	{ "sv48", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 9ull << 60 },
+	{ "sv57", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 10ull << 60 },
+	{ "sv32", "qemu-system-riscv32", "rv32,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 1ull << 31 },
+	{ "arm64-4k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(0ull, 2ull) },
+	{ "arm64-16k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(2ull, 1ull) },
+	{ "arm64-64k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(1ull, 3ull) },
 };
 
 struct emulator {
 	const struct model *model;
 	pid_t pid;
 	int fd;
+	uint64_t code;    /* Arm: where the next instruction is put */
 	char in[4096];
 	size_t in_at, in_n;
 	char *reply;      /* the last packet, or the text of the last monitor command */
@@ -184,7 +204,39 @@ static pid_t launch(const struct model *m, const char *image, uint64_t bytes, in
 	return pid;
 }
 
-struct emulator *emulator_start(const char *format, uint64_t root, const char *image, uint64_t bytes)
+/* One instruction, with a value in X0.  => X0 after it */
+static uint64_t arm_step(struct emulator *e, uint32_t instruction, uint64_t x0)
+{
+	char text[80];
+	snprintf(text, sizeof text, "M%llx,4:%08x", (unsigned long long)e->code, __builtin_bswap32(instruction));
+	if (strcmp(ask(e, text), "OK") != 0)
+		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
+	register_set(e, 0, x0);
+	register_set(e, ARM_PC, e->code);
+	if (*ask(e, "s") != 'T')
+		give_up("%s does not step: '%s'", e->model->program, e->reply);
+	return __builtin_bswap64(strtoull(ask(e, "p0"), NULL, 16));
+}
+
+static void arm_start(struct emulator *e, uint64_t root, uint64_t upper, uint64_t bytes)
+{
+	e->code = bytes - 4;
+	arm_step(e, ARM_HCR, 1ull << 31);
+	arm_step(e, ARM_TTBR0, root);
+	arm_step(e, ARM_TTBR1, upper == UINT64_MAX ? 0 : upper);
+	arm_step(e, ARM_TCR, e->model->arm_tcr | (upper == UINT64_MAX ? 1 << 23 : 0));
+	arm_step(e, ARM_SCTLR, 0x30d00801);
+}
+
+bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uint64_t *ret)
+{
+	arm_step(e, (user ? ARM_AT_EL0 : ARM_AT_EL1) | (store ? ARM_AT_STORE : 0), va);
+	uint64_t par = arm_step(e, ARM_READ_PAR, 0);
+	*ret = par & 1 ? par >> 1 & 63 : (par & ((1ull << 48) - 4096)) | (va & 4095);
+	return !(par & 1);
+}
+
+struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes)
 {
 	const struct model *m = model_find(format);
 	struct emulator *e = mem_zalloc(1, sizeof *e);
@@ -204,6 +256,10 @@ struct emulator *emulator_start(const char *format, uint64_t root, const char *i
 	close(pair[1]);
 	/* Registers beyond the basic ones can be reached once their description has been read. */
 	ask(e, "qXfer:features:read:target.xml:0,ffb");
+	if (m->arm_tcr) {
+		arm_start(e, root, upper, bytes);
+		return e;
+	}
 	register_set(e, m->root_register, root >> m->root_shift | m->or_in);
 	for (int i = 0; m->set[i].number; i++)
 		register_set(e, m->set[i].number, m->set[i].value);
@@ -226,6 +282,12 @@ bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret)
 {
 	char command[60];
 	unsigned long long pa;
+	if (e->model->arm_tcr) {
+		if (emulator_access(e, va, false, true, ret))
+			return true;
+		*ret = 0;
+		return false;
+	}
 	snprintf(command, sizeof command, "gva2gpa 0x%llx", (unsigned long long)va);
 	const char *answer = monitor(e, command);
 	if (sscanf(answer, "gpa: %llx", &pa) == 1) {
@@ -247,6 +309,7 @@ static bool line_tlb(const char *line, bool wide, struct emulator_mapping *ret)
 	*ret = (struct emulator_mapping){ .va = va, .pa = pa, .read = true, .exec = bits[0] == '-', .global = bits[1] != '-',
 		.huge = bits[2] != '-', .dirty = bits[3] != '-', .accessed = bits[4] != '-', .user = bits[7] != '-',
 		.write = bits[8] != '-', .bytes = 4096 };
+	ret->pa &= (1ull << 52) - 1; /* of PAE entries the list shows the no-execute bit as part of the address */
 	if (!wide)
 		ret->va &= UINT32_MAX;
 	return true;
@@ -269,8 +332,11 @@ unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret)
 {
 	bool riscv = e->model->root_register == RISCV_SATP;
 	unsigned n = 0;
+	*ret = NULL;
+	if (e->model->arm_tcr)
+		return 0;
 	for (const char *line = monitor(e, riscv ? "info mem" : "info tlb"); line && *line && n < MAPPINGS_MAX;) {
-		if (riscv ? line_mem(line, &e->list[n]) : line_tlb(line, strcmp(e->model->format, "x86-64") == 0, &e->list[n]))
+		if (riscv ? line_mem(line, &e->list[n]) : line_tlb(line, strncmp(e->model->format, "x86-64", 6) == 0, &e->list[n]))
 			n++;
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;

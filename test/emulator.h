@@ -1,6 +1,6 @@
 /* emulator.h - somebody else's MMU: qemu-system, stopped before its first instruction, with an image as its memory.
  *
- * Nothing ever runs in it.  The test writes page tables into the image, the root into the CPU's register, and asks the monitor
+ * No program ever runs in it.  The test writes page tables into the image, the root into the CPU's register, and asks the monitor
  * what the CPU would make of an address. */
 #pragma once
 #include <stdbool.h>
@@ -15,14 +15,18 @@ struct emulator_mapping {
 	bool huge;  /* x86: a leaf above level 0 */
 };
 
-/* Starts the emulator that walks tables of the named format ("x86-64", "x86-32", "sv39", "sv48") with the root at physical address
- * root, and the file image (of the given size) as all of its memory.
+/* Starts the emulator that walks tables of the named format with the root at physical address root (and that of the upper half, for
+ * Arm, at upper, or UINT64_MAX), and the file image (of the given size) as all of its memory.  Of that, Arm needs the last four
+ * bytes for itself.
  * => NULL when that emulator is not installed. */
-struct emulator *emulator_start(const char *format, uint64_t root, const char *image, uint64_t bytes);
+struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes);
 void emulator_stop(struct emulator *e);
 
 /* gva2gpa: the physical address.  => false: the address does not translate. */
 bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret);
 
-/* info tlb, info mem: everything that is mapped.  => *ret lives until the next call; returns how many. */
+/* Arm: AT, as one kind of access.  => false: *ret is the fault status code (Arm ARM, PAR_EL1.FST) */
+bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uint64_t *ret);
+
+/* info tlb, info mem: everything that is mapped (nothing on Arm, whose monitor has no such list).  => *ret lives until the next call; returns how many. */
 unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret);

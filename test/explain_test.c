@@ -24,7 +24,7 @@ static uint64_t noisy_entry(const struct ptfmt *f, struct rng *r)
 		return 0;
 	if (what < 8)
 		return ptfmt_make_leaf(f, level, pfn(rng_below(r, FRAMES + 8)), (unsigned)rng_below(r, 32)).v;
-	return ptfmt_make_table(f, pfn(rng_below(r, TABLES))).v;
+	return ptfmt_make_table(f, level, pfn(rng_below(r, TABLES))).v;
 }
 
 static void tables_fill(const struct ptfmt *f, struct physmem *mem, struct rng *r)
@@ -37,10 +37,7 @@ static void tables_fill(const struct ptfmt *f, struct physmem *mem, struct rng *
 static vaddr_t noisy_address(const struct ptfmt *f, struct rng *r)
 {
 	uint64_t va = rng_next(r);
-	unsigned up = 64 - f->va_bits;
-	if (rng_below(r, 20) == 0)
-		return vaddr(va);
-	return vaddr(f->sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va >> up);
+	return vaddr(rng_below(r, 20) == 0 ? va : ptfmt_extend(f, va));
 }
 
 static void compare(const struct ptfmt *f, struct physmem *mem, struct rng *r)
@@ -54,7 +51,8 @@ static void compare(const struct ptfmt *f, struct physmem *mem, struct rng *r)
 	explain_walk(f, &view, pfn_addr(root, f->page_shift), &want, &e);
 	walk_from_root(f, mem, root, &same, &w);
 	assert_int_equal(e.fault, w.fault);
-	assert_int_equal(e.n_steps, w.fault == MACHINE_FAULT_NONCANONICAL ? 0 : w.reads + (e.n_steps && !e.step[e.n_steps - 1].present));
+	assert_int_equal(e.n_steps, w.fault == MACHINE_FAULT_NONCANONICAL ? 0 : w.reads + (e.n_steps && !e.step[e.n_steps - 1].present) +
+			 (f->top_in_registers && e.n_steps && e.step[0].present));
 	if (e.n_steps && e.step[e.n_steps - 1].present) {
 		assert_int_equal(e.step[e.n_steps - 1].entry.v, w.entry.v);
 		assert_int_equal(e.step[e.n_steps - 1].entry_at.v, w.entry_at.v);
@@ -166,9 +164,9 @@ static void test_recursive_mapping(void **state)
 	struct physmem mem;
 	assert_int_equal(physmem_init(&mem, FRAMES, f->page_shift), PW_OK);
 	for (unsigned t = 0; t < 3; t++)
-		physmem_store(&mem, paddr((uint64_t)t << 12), ptfmt_make_table(f, pfn(t + 1)).v, 8);
+		physmem_store(&mem, paddr((uint64_t)t << 12), ptfmt_make_table(f, 3 - t, pfn(t + 1)).v, 8);
 	physmem_store(&mem, paddr(3 << 12), ptfmt_make_leaf(f, 0, pfn(9), PT_READ | PT_WRITE | PT_USER).v, 8);
-	physmem_store(&mem, paddr(510 * 8), ptfmt_make_table(f, pfn(0)).v, 8);
+	physmem_store(&mem, paddr(510 * 8), ptfmt_make_table(f, 3, pfn(0)).v, 8);
 	struct listed l = list(f, &mem, pfn(0), UINT64_MAX);
 	/* The page, and each of the four tables as a page of the recursive slot. */
 	assert_int_equal(l.leaves, 5);
@@ -184,7 +182,7 @@ static void test_endless_loop_ends(void **state)
 	struct physmem mem;
 	assert_int_equal(physmem_init(&mem, FRAMES, f->page_shift), PW_OK);
 	for (unsigned i = 0; i < 512; i++)
-		physmem_store(&mem, paddr(i * 8), ptfmt_make_table(f, pfn(0)).v, 8);
+		physmem_store(&mem, paddr(i * 8), ptfmt_make_table(f, 3, pfn(0)).v, 8);
 	struct listed l = list(f, &mem, pfn(0), UINT64_MAX);
 	assert_true(l.leaves >= EXPLAIN_LOOP_LEAVES && l.leaves < EXPLAIN_LOOP_LEAVES + 512);
 	physmem_fini(&mem);

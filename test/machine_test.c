@@ -118,7 +118,7 @@ static void entries_round_trip(void **state)
 			assert_true(ptfmt_valid(f, e) && ptfmt_is_leaf(f, e, level));
 			assert_false(ptfmt_reserved(f, e, level, true));
 			assert_int_equal(ptfmt_pfn(f, e).v, frame);
-			unsigned can = PT_READ | PT_WRITE | PT_USER | (f->exec || f->noexec ? PT_EXEC : 0);
+			unsigned can = PT_READ | PT_WRITE | (f->user ? PT_USER : 0) | (f->exec || f->noexec ? PT_EXEC : 0);
 			assert_int_equal(ptfmt_rights(f, e) & can, want & can);
 		}
 	}

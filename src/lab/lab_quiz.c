@@ -69,7 +69,7 @@ static enum pw_err ask_split(struct lab *l, struct rng *rng, struct question *q)
 static enum pw_err ask_index(struct lab *l, struct rng *rng, struct question *q)
 {
 	const struct ptfmt *f = machine_format(computer_machine(l->computer));
-	vaddr_t va = vaddr(rng_next(rng) >> (65 - f->va_bits));
+	vaddr_t va = vaddr(rng_next(rng) >> (65u - f->va_bits - f->two_roots));
 	unsigned level = (unsigned)rng_below(rng, f->levels), low = ptfmt_level_shift(f, level);
 	snprintf(q->text, sizeof q->text, "%s: which entry of the table of level %u (0 is the last) does address 0x%llx pick?", f->name,
 	         level,

@@ -97,8 +97,8 @@ static void leaf_show(struct tables *t, pte_t e, unsigned level, uint64_t va, ui
 	if (listing_next(&t->li))
 		fprintf(l->out, "%*s[%llu] page 0x%llx -> frame %llu  %s%s%s%s\n", (int)depth, "", (unsigned long long)index,
 		        (unsigned long long)(va >> t->f->page_shift), (unsigned long long)ptfmt_pfn(t->f, e).v,
-		        rights_text(ptfmt_rights(t->f, e), rights), e.v & t->f->accessed ? " accessed" : "",
-		        e.v & t->f->dirty ? " dirty" : "",
+		        rights_text(ptfmt_rights(t->f, e), rights), ptfmt_accessed(t->f, e) ? " accessed" : "",
+		        ptfmt_dirty(t->f, e) ? " dirty" : "",
 		        level ? "  (huge)" : "");
 }
 

@@ -37,8 +37,8 @@ static bool step_read(const struct ptfmt *f, const struct memory_view *m, vaddr_
 	s->present = m->read(m->ctx, s->entry_at, f->entry_bytes, &s->entry.v);
 	if (!s->present)
 		return false;
-	s->rights = ptfmt_rights(f, s->entry);
 	s->leaf = ptfmt_is_leaf(f, s->entry, s->level);
+	s->rights = s->leaf ? ptfmt_rights(f, s->entry) : ptfmt_table_rights(f, s->entry, s->level);
 	return true;
 }
 
@@ -55,7 +55,7 @@ static void leaf_reached(const struct memory_view *m, const struct explain_step 
 	uint64_t bytes = 1ull << ptfmt_level_shift(f, s->level);
 	paddr_t start = paddr((ptfmt_pfn(f, s->entry).v << f->page_shift) & ~(bytes - 1));
 	struct walk_want want = { .va = e->va, .kind = e->kind, .user = e->user };
-	e->rights = f->rights_on_tables ? s->rights & (e->rights | PT_GLOBAL) : s->rights;
+	e->rights = ptfmt_rights_below(f, s->entry, e->rights);
 	e->pa = paddr(start.v | (e->va.v & (bytes - 1)));
 	e->mapped = leaf_in_memory(m, start, bytes);
 	e->fault = e->mapped ? walk_refusal(e->rights, &want) : MACHINE_FAULT_BADFRAME;
@@ -70,10 +70,10 @@ static bool step_take(const struct memory_view *m, const struct explain_step *s,
 	else if (!ptfmt_valid(f, s->entry))
 		e->fault = MACHINE_FAULT_NOT_PRESENT;
 	else if (ptfmt_reserved(f, s->entry, s->level, s->leaf) || (!s->leaf && s->level == 0))
-		e->fault = MACHINE_FAULT_RESERVED;
+		e->fault = f->reserved_is_absent ? MACHINE_FAULT_NOT_PRESENT : MACHINE_FAULT_RESERVED;
 	else if (s->leaf)
 		leaf_reached(m, s, e);
-	else if (f->rights_on_tables)
+	else
 		e->rights &= s->rights;
 	return e->fault == MACHINE_FAULT_NONE && !s->leaf;
 }
@@ -81,7 +81,7 @@ static bool step_take(const struct memory_view *m, const struct explain_step *s,
 void explain_walk(const struct ptfmt *f, const struct memory_view *m, paddr_t root, const struct explain_want *w, struct explain *ret)
 {
 	*ret = (struct explain){ .format = f, .root = root, .va = w->va, .kind = w->kind, .user = w->user,
-		                 .rights = PT_READ | PT_WRITE | PT_EXEC | PT_USER };
+		                 .rights = PT_EVERYTHING };
 	if (!ptfmt_canonical(f, w->va)) {
 		ret->fault = MACHINE_FAULT_NONCANONICAL;
 		return;
@@ -108,12 +108,6 @@ struct space_walk {
 	uint64_t loop_leaves;
 };
 
-static uint64_t va_extend(const struct ptfmt *f, uint64_t va)
-{
-	unsigned up = 64 - f->va_bits;
-	return f->sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va;
-}
-
 static bool is_above(const struct space_walk *w, unsigned level, uint64_t table)
 {
 	for (unsigned n = level; n < w->f->levels; n++)
@@ -128,10 +122,9 @@ static bool leaf_visit(struct space_walk *w, unsigned level, uint64_t va, unsign
 {
 	const struct ptfmt *f = w->f;
 	uint64_t bytes = 1ull << ptfmt_level_shift(f, level);
-	unsigned own = ptfmt_rights(f, e);
 	struct explain_leaf leaf = {
-		.va = vaddr(va_extend(f, va)), .bytes = bytes, .pa = paddr((ptfmt_pfn(f, e).v << f->page_shift) & ~(bytes - 1)),
-		.level = level, .rights = f->rights_on_tables ? own & (rights | PT_GLOBAL) : own, .entry = e, .entry_at = at,
+		.va = vaddr(ptfmt_extend(f, va)), .bytes = bytes, .pa = paddr((ptfmt_pfn(f, e).v << f->page_shift) & ~(bytes - 1)),
+		.level = level, .rights = ptfmt_rights_below(f, e, rights), .entry = e, .entry_at = at,
 	};
 	w->loop_leaves += w->in_loop != 0;
 	return w->v->leaf(w->v->ctx, &leaf);
@@ -139,7 +132,7 @@ static bool leaf_visit(struct space_walk *w, unsigned level, uint64_t va, unsign
 
 static bool trouble(struct space_walk *w, enum explain_trouble t, uint64_t va, unsigned level, paddr_t at, pte_t e)
 {
-	return w->v->trouble(w->v->ctx, t, vaddr(va_extend(w->f, va)), level, at, e);
+	return w->v->trouble(w->v->ctx, t, vaddr(ptfmt_extend(w->f, va)), level, at, e);
 }
 
 /* A valid entry that points to a table. */
@@ -153,7 +146,7 @@ static bool table_enter(struct space_walk *w, unsigned level, uint64_t va, unsig
 		return false;
 	w->in_loop += loop;
 	w->path[level - 1] = table;
-	bool more = table_walk(w, level - 1, va, w->f->rights_on_tables ? rights & ptfmt_rights(w->f, e) : rights);
+	bool more = table_walk(w, level - 1, va, rights & ptfmt_table_rights(w->f, e, level));
 	w->in_loop -= loop;
 	return more;
 }
@@ -188,7 +181,7 @@ bool explain_space(const struct ptfmt *f, const struct memory_view *m, paddr_t r
 {
 	struct space_walk w = { .f = f, .m = m, .v = v };
 	w.path[f->levels - 1] = root.v;
-	return table_walk(&w, f->levels - 1u, 0, PT_READ | PT_WRITE | PT_EXEC | PT_USER);
+	return table_walk(&w, f->levels - 1u, 0, PT_EVERYTHING);
 }
 
 const char *explain_trouble_text(enum explain_trouble t)

@@ -29,7 +29,8 @@ const char *explain_flags(const struct ptfmt *f, pte_t e, char *buf, size_t size
 	const struct { uint64_t bit; const char *name; } flags[] = {
 		{ f->valid, "valid" }, { f->leaf, "leaf" }, { f->read, "read" }, { f->write, "write" }, { f->exec, "execute" },
 		{ f->noexec, "no-execute" }, { f->user, "user" }, { f->global, "global" }, { f->accessed, "accessed" },
-		        { f->dirty, "dirty" },
+		{ f->dirty, "dirty" }, { f->table, "table-or-page" }, { f->clean, f->write ? "clean" : "read-only" },
+		{ f->nonglobal, "not-global" }, { f->noexec_system, "no-execute-by-supervisor" },
 	};
 	size_t at = 0;
 	*buf = '\0';
@@ -114,7 +115,7 @@ static void step_print(const struct explain *e, const struct explain_step *s, FI
 static const struct explain_step *step_to_blame(const struct explain *e, unsigned right)
 {
 	for (unsigned i = 0; i < e->n_steps; i++)
-		if ((e->format->rights_on_tables || e->step[i].leaf) && !(e->step[i].rights & right))
+		if (!(e->step[i].rights & right))
 			return &e->step[i];
 	return &e->step[e->n_steps - 1];
 }
@@ -137,7 +138,8 @@ static void remedy(const struct explain *e, char *buf, size_t size)
 	const struct explain_step *last = e->n_steps ? &e->step[e->n_steps - 1] : NULL;
 	unsigned missing = right_missing(e->fault);
 	if (e->fault == MACHINE_FAULT_NONCANONICAL) {
-		snprintf(buf, size, "bits %u to 63 %s", f->va_bits, f->sign_extended ? "would have to be copies of the bit below them"
+		snprintf(buf, size, "bits %u to 63 %s", f->va_bits, f->two_roots ? "would have to be all zero or all one"
+		         : f->sign_extended ? "would have to be copies of the bit below them"
 		                                                                     : "would have to be zero");
 	} else if (missing) {
 		const struct explain_step *s = step_to_blame(e, missing);

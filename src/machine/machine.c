@@ -26,7 +26,8 @@ static enum pw_err cpu_init(struct machine *m, struct cpu *c, uint64_t seed, str
 {
 	mmu_quick_clear(c);
 	c->user = true;
-	for (unsigned level = 1; level < m->format.levels; level++)
+	c->upper = PFN_NONE;
+	for (unsigned level = 1; level < m->top; level++)
 		if (pwc_init(&c->pwc[level], m->model.pwc_entries[level]) != PW_OK)
 			return pw_fail(why, PW_NOMEM, "no memory for a page-walk cache");
 	return tlb_bank_init(&c->tlb, &m->model, &m->format, seed, why);
@@ -70,6 +71,7 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	m->config.format = &m->format;
 	m->config.cpu = &m->model;
 	m->walk = walk_instance(&m->format);
+	m->top = m->format.levels - m->format.top_in_registers;
 	m->keep = ~(((1ull << m->format.page_shift) - 1) << REF_KIND_BITS);
 	enum pw_err err = machine_fill(m, why);
 	if (err != PW_OK) {
@@ -235,6 +237,11 @@ void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t as
 	c->asid = asid;
 	c->has_space = true;
 	mmu_quick_clear(c);
+}
+
+void machine_load_upper(struct machine *m, unsigned cpu, pfn_t root)
+{
+	m->cpu[cpu].upper = root;
 }
 
 void machine_set_supervisor(struct machine *m, unsigned cpu, bool on)

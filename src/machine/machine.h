@@ -69,6 +69,9 @@ struct machine_stop machine_write(struct machine *m, unsigned cpu, vaddr_t va, c
 
 /* The root register (CR3, satp, TTBR).  Without ASID tags, or with flush set, the CPU's translations go. */
 void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t asid);
+/* The second root (TTBR1), of addresses of the upper half, where the format has one; PFN_NONE: walks of it are disabled.  Nothing is
+ * flushed: what was translated by another is told apart by the ASID, or went with it. */
+void machine_load_upper(struct machine *m, unsigned cpu, pfn_t root);
 void machine_set_supervisor(struct machine *m, unsigned cpu, bool on);
 
 /* On every CPU; the caller is the one who changed the tables. */

@@ -21,18 +21,17 @@ static const char *stale_flaw(struct machine *m, struct cpu *c, uint32_t slot)
 		return NULL;
 	const struct tlb_entry e = b->entry[slot];
 	uint64_t va = b->tag[slot] >> 19 << b->level_shift[tlb_entry_level(e)];
-	unsigned up = 64 - m->format.va_bits;
 	const struct walk_want want = {
-		.va = vaddr(m->format.sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va),
+		.va = vaddr(ptfmt_extend(&m->format, va)),
 		.kind = tlb_entry_rights(e) & PT_READ ? ACCESS_LOAD : ACCESS_FETCH,
 	};
 	struct walk w;
-	walk_from_root(&m->format, &m->mem, c->root, &want, &w);
+	walk_from_root(&m->format, &m->mem, mmu_root(m, c, want.va), &want, &w);
 	if (w.fault != MACHINE_FAULT_NONE || w.pfn.v != tlb_entry_pfn(e).v || w.level != tlb_entry_level(e))
 		return "a TLB entry contradicts the page tables: a flush was missed";
 	if (tlb_entry_rights(e) & ~w.rights)
 		return "a TLB entry grants rights that the page tables do not";
-	return tlb_entry_dirty(e) && !w.dirty && m->format.dirty ? "a TLB entry is dirty and its table entry is not" : NULL;
+	return tlb_entry_dirty(e) && !w.dirty && (m->format.dirty || m->format.clean) ? "a TLB entry is dirty and its table entry is not" : NULL;
 }
 
 static const char *quick_flaw(const struct machine *m, const struct cpu *c)

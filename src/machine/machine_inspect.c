@@ -4,12 +4,6 @@
  * Idea: number the slots of all arrays one after the other, without the padding, and find array, set and way by division. */
 #include "mmu.h"
 
-static uint64_t sign_extend(const struct ptfmt *f, uint64_t va)
-{
-	unsigned up = 64 - f->va_bits;
-	return f->sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va;
-}
-
 bool machine_tlb_slot(const struct machine *m, unsigned cpu, uint32_t slot, struct machine_tlb_slot *ret)
 {
 	const struct tlb_bank *b = &m->cpu[cpu].tlb;
@@ -25,7 +19,7 @@ bool machine_tlb_slot(const struct machine *m, unsigned cpu, uint32_t slot, stru
 		return true;
 	const struct tlb_entry e = b->entry[at];
 	ret->level = tlb_entry_level(e);
-	ret->va = vaddr(sign_extend(&m->format, b->tag[at] >> 19 << b->level_shift[ret->level]));
+	ret->va = vaddr(ptfmt_extend(&m->format, b->tag[at] >> 19 << b->level_shift[ret->level]));
 	ret->pfn = tlb_entry_pfn(e);
 	ret->rights = tlb_entry_rights(e);
 	ret->dirty = tlb_entry_dirty(e);

@@ -144,8 +144,8 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 {
 	const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user, .set_ad = true,
 					.software_ad = m->model.software_ad };
-	unsigned level = m->format.levels - 1u, rights = PT_READ | PT_WRITE | PT_EXEC | PT_USER;
-	pfn_t table = c->root;
+	unsigned level = m->format.levels - 1u, rights = PT_EVERYTHING;
+	pfn_t table = mmu_root(m, c, l->va);
 	for (unsigned n = 1; n < m->format.levels; n++) {
 		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n), &l->pwc_victim[n]);
 		if (i == TLB_SLOT_NONE)
@@ -157,6 +157,10 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		break;
 	}
 	l->walked = true;
+	if (pfn_is_none(table)) {
+		l->walk->fault = MACHINE_FAULT_NOT_PRESENT; /* no second root is loaded */
+		return;
+	}
 	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
 	if (l->walk->fault == MACHINE_FAULT_NONE)
 		l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
@@ -182,7 +186,7 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 	const struct walk *w = l->walk;
 	m->counts.walks++;
 	m->counts.walk_references += w->reads;
-	if (w->from + 1u < m->format.levels)
+	if (w->from + 1u < m->top)
 		m->counts.pwc_hits[w->from + 1]++;
 	for (unsigned level = w->level; level <= w->from; level++)
 		m->counts.walk_level[level]++;

@@ -36,7 +36,7 @@ struct cpu {
 	uint64_t quick[1 << QUICK_BITS];
 	struct tlb_bank tlb;
 	struct pwc pwc[PTFMT_LEVELS];
-	pfn_t root;
+	pfn_t root, upper;       /* upper: of the second root, where the format has two; none: PFN_NONE */
 	uint16_t asid;
 	bool user, has_space;
 };
@@ -59,6 +59,7 @@ struct machine {
 	struct ptfmt format;
 	struct cpu_model model;
 	walk_fn walk;
+	unsigned top;            /* levels that walks read */
 	struct physmem mem;
 	struct cpu *cpu;
 	struct machine_counts counts;
@@ -80,6 +81,12 @@ struct machine {
 static inline uint64_t quick_index(uint64_t kept)
 {
 	return kept * 0x9e3779b97f4a7c15ull >> (64 - QUICK_BITS);
+}
+
+/* The root register that translates an address. */
+static inline pfn_t mmu_root(const struct machine *m, const struct cpu *c, vaddr_t va)
+{
+	return ptfmt_upper(&m->format, va) ? c->upper : c->root;
 }
 
 /* The whole story of one reference: translate, fill, count, remember.  now is the time of this reference.

@@ -19,6 +19,9 @@
 #define PTFMT_LEVELS 5
 
 enum { PT_READ = 1, PT_WRITE = 2, PT_EXEC = 4, PT_USER = 8, PT_GLOBAL = 16 };
+/* What a walk begins with.  Formats that withhold execution from user and supervisor apart count the latter for itself until the
+ * leaf says whose page it is. */
+enum { PT_EXEC_SYSTEM = 32, PT_EVERYTHING = PT_READ | PT_WRITE | PT_EXEC | PT_USER | PT_EXEC_SYSTEM };
 
 struct ptfmt {
 	const char *name, *title, *manual;
@@ -31,11 +34,20 @@ struct ptfmt {
 	uint8_t pfn_shift;                /* where the frame number begins in an entry */
 	uint8_t pfn_bits;
 	bool sign_extended;               /* addresses outside va_bits must copy the top bit (else they must be zero) */
-	bool rights_on_tables;            /* rights of the tables above limit those of the leaf (x86) */
+	bool two_roots;                   /* addresses of either sign have all of va_bits, and a root of their own (Arm) */
+	bool top_in_registers;            /* the top table is read when the root is loaded, not by walks (PAE) */
 	bool leaf_by_rights;              /* an entry with any of read, write, exec is a leaf (RISC-V); else by the leaf bit */
 	bool ad_by_hardware;              /* the walk sets accessed and dirty; else it faults and software does */
+	bool reserved_is_absent;          /* what is reserved counts as not valid (Arm) */
+	uint8_t rights_on_tables;         /* bit n: rights of table entries of level n limit those of the leaf */
+	uint8_t accessed_on_tables;       /* bit n: table entries of level n have an accessed bit */
 	/* Bit masks within an entry; 0: the format has no such bit. */
 	uint64_t valid, leaf, read, write, exec, noexec, user, global, accessed, dirty;
+	/* The same said the other way round, as Arm does.  table: set in entries that point to tables, and in base pages; upper leaves
+	 * have it clear.  clean: set while not dirty; an entry with it clear may be written, whatever write says. */
+	uint64_t table, clean, nonglobal, noexec_system;
+	uint64_t table_nowrite, table_nouser, table_noexec, table_noexec_system; /* 0: tables say it as leaves do */
+	uint64_t set_leaf;                /* set in every leaf we make: memory types */
 	uint64_t reserved_leaf[PTFMT_LEVELS], reserved_table[PTFMT_LEVELS];
 };
 
@@ -43,9 +55,18 @@ struct ptfmt {
  * made to measure by ptfmt_flat_make. */
 #define PTFMT_CONST_LIST(X) \
 	X(x86_64)           \
+	X(x86_64_la57)      \
 	X(x86_32)           \
+	X(x86_pae)          \
+	X(sv32)             \
 	X(sv39)             \
-	X(sv48)
+	X(sv48)             \
+	X(sv57)             \
+	X(arm64_4k)         \
+	X(arm64_16k)        \
+	X(arm64_64k)        \
+	X(ept)              \
+	X(sv39x4)
 #define PTFMT_LIST(X) PTFMT_CONST_LIST(X) X(flat)
 
 /* => NULL when unknown.  The names are those of --format: "x86-64", "sv39", ... */
@@ -74,16 +95,22 @@ pt_inline uint64_t ptfmt_level_pages(const struct ptfmt *f, unsigned level)
 {
 	return 1ull << (ptfmt_level_shift(f, level) - f->page_shift);
 }
-pt_inline bool ptfmt_canonical(const struct ptfmt *f, vaddr_t va)
+/* The address that its va_bits stand for: of those above, the format leaves no choice but (two_roots) which half. */
+pt_inline uint64_t ptfmt_extend(const struct ptfmt *f, uint64_t va)
 {
-	unsigned up = 64 - f->va_bits;
-	return f->sign_extended ? (uint64_t)((int64_t)(va.v << up) >> up) == va.v : va.v >> f->va_bits == 0;
+	unsigned up = 64u - f->va_bits - f->two_roots;
+	return f->sign_extended ? (uint64_t)((int64_t)(va << up) >> up) : va << up >> up;
 }
+pt_inline bool ptfmt_canonical(const struct ptfmt *f, vaddr_t va) { return ptfmt_extend(f, va.v) == va.v; }
+/* Is this an address of the second root? */
+pt_inline bool ptfmt_upper(const struct ptfmt *f, vaddr_t va) { return f->two_roots && va.v >> 63; }
 pt_inline bool ptfmt_valid(const struct ptfmt *f, pte_t e) { return e.v & f->valid; }
 pt_inline bool ptfmt_is_leaf(const struct ptfmt *f, pte_t e, unsigned level)
 {
 	if (f->leaf_by_rights)
 		return e.v & (f->read | f->write | f->exec);
+	if (f->table)
+		return level == 0 || !(e.v & f->table);
 	return level == 0 || (f->leaf_levels >> level & 1 && e.v & f->leaf);
 }
 pt_inline bool ptfmt_reserved(const struct ptfmt *f, pte_t e, unsigned level, bool leaf)
@@ -91,7 +118,9 @@ pt_inline bool ptfmt_reserved(const struct ptfmt *f, pte_t e, unsigned level, bo
 	uint64_t mask = leaf ? f->reserved_leaf[level] : f->reserved_table[level];
 	if (leaf && !(f->leaf_levels >> level & 1))
 		return true;
-	if (f->leaf_by_rights && e.v & f->write && !(e.v & f->read))
+	if (f->table && level == 0 && !(e.v & f->table))
+		return true;
+	if (f->read && e.v & f->write && !(e.v & f->read))
 		return true;
 	return e.v & mask;
 }
@@ -99,17 +128,65 @@ pt_inline pfn_t ptfmt_pfn(const struct ptfmt *f, pte_t e)
 {
 	return pfn(e.v >> f->pfn_shift & ((1ull << f->pfn_bits) - 1));
 }
-/* The rights an entry grants by itself. */
-pt_inline unsigned ptfmt_rights(const struct ptfmt *f, pte_t e)
+pt_inline bool ptfmt_accessed(const struct ptfmt *f, pte_t e) { return e.v & f->accessed; }
+pt_inline bool ptfmt_dirty(const struct ptfmt *f, pte_t e) { return f->clean ? !(e.v & f->clean) : e.v & f->dirty; }
+/* With accessed and dirty set, or cleared.  => dirty only for entries that may be written, where the format has a clean bit */
+pt_inline pte_t ptfmt_mark(const struct ptfmt *f, pte_t e, bool accessed, bool dirty)
+{
+	e.v |= (accessed ? f->accessed : 0) | (dirty ? f->dirty : 0);
+	return pte(dirty ? e.v & ~f->clean : e.v);
+}
+pt_inline pte_t ptfmt_unmark(const struct ptfmt *f, pte_t e, bool accessed, bool dirty)
+{
+	e.v &= ~((accessed ? f->accessed : 0) | (dirty ? f->dirty : 0));
+	return pte(dirty ? e.v | f->clean : e.v);
+}
+
+/* The rights an entry grants by itself, execution by the supervisor apart. */
+pt_inline unsigned ptfmt_rights_apart(const struct ptfmt *f, pte_t e)
 {
 	unsigned r = 0;
 	r |= !f->read || e.v & f->read ? PT_READ : 0;
-	r |= !f->write || e.v & f->write ? PT_WRITE : 0;
+	r |= !f->write || e.v & f->write || (f->clean && !(e.v & f->clean)) ? PT_WRITE : 0;
 	r |= (f->exec ? (e.v & f->exec) != 0 : !(e.v & f->noexec)) ? PT_EXEC : 0;
+	r |= f->noexec_system && !(e.v & f->noexec_system) ? PT_EXEC_SYSTEM : 0;
 	r |= !f->user || e.v & f->user ? PT_USER : 0;
-	r |= f->global && e.v & f->global ? PT_GLOBAL : 0;
+	r |= (f->nonglobal ? !(e.v & f->nonglobal) : (e.v & f->global) != 0) ? PT_GLOBAL : 0;
+	return r;
+}
+/* Whose page it is decides which execution counts. */
+pt_inline unsigned ptfmt_rights_join(const struct ptfmt *f, unsigned r)
+{
+	if (f->noexec_system && !(r & PT_USER))
+		r = (r & ~(unsigned)PT_EXEC) | (r & PT_EXEC_SYSTEM ? PT_EXEC : 0);
+	return r & ~(unsigned)PT_EXEC_SYSTEM;
+}
+/* The rights a leaf grants by itself. */
+pt_inline unsigned ptfmt_rights(const struct ptfmt *f, pte_t e)
+{
+	return ptfmt_rights_join(f, ptfmt_rights_apart(f, e));
+}
+/* The rights of a leaf below tables that granted so much: PT_EVERYTHING & ptfmt_table_rights() of each. */
+pt_inline unsigned ptfmt_rights_below(const struct ptfmt *f, pte_t e, unsigned above)
+{
+	unsigned own = ptfmt_rights_apart(f, e);
+	return ptfmt_rights_join(f, f->rights_on_tables ? own & (above | PT_GLOBAL) : own);
+}
+/* What a table entry leaves of the rights of what is below it. */
+pt_inline unsigned ptfmt_table_rights(const struct ptfmt *f, pte_t e, unsigned level)
+{
+	unsigned r = PT_EVERYTHING;
+	if (!(f->rights_on_tables >> level & 1))
+		return r;
+	if (!f->table_nowrite)
+		return ptfmt_rights_apart(f, e);
+	r &= e.v & f->table_nowrite ? ~PT_WRITE : ~0;
+	r &= e.v & f->table_nouser ? ~PT_USER : ~0;
+	r &= e.v & f->table_noexec ? ~PT_EXEC : ~0;
+	r &= e.v & f->table_noexec_system ? ~PT_EXEC_SYSTEM : ~0;
 	return r;
 }
 /* Accessed is set only where software must do it: a fresh leaf is otherwise clean and unused. */
 pte_t ptfmt_make_leaf(const struct ptfmt *f, unsigned level, pfn_t frame, unsigned rights);
-pte_t ptfmt_make_table(const struct ptfmt *f, pfn_t table);
+/* An entry of this level that points to a table below it. */
+pte_t ptfmt_make_table(const struct ptfmt *f, unsigned level, pfn_t table);

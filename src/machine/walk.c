@@ -3,8 +3,6 @@
 #include "formats.h"
 #include <string.h>
 
-#define ALL_RIGHTS (PT_READ | PT_WRITE | PT_EXEC | PT_USER)
-
 #define X(name)                                                                                                            \
 	static void walk_##name(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights, \
 				const struct walk_want *w, struct walk *r)                                                \
@@ -38,5 +36,5 @@ void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, cons
 	if (!ptfmt_canonical(f, w->va))
 		r->fault = MACHINE_FAULT_NONCANONICAL;
 	else
-		walk_down(f, mem, root, f->levels - 1u, ALL_RIGHTS, w, r);
+		walk_down(f, mem, root, f->levels - 1u, PT_EVERYTHING, w, r);
 }

@@ -15,7 +15,7 @@ struct walk {
 	paddr_t entry_at;           /* the last entry read */
 	pte_t entry;
 	unsigned reads;             /* entries read */
-	unsigned from;              /* level of the first of them */
+	unsigned from;              /* level of the first of them, or of the first that would have been */
 	pfn_t table[PTFMT_LEVELS];  /* [n]: the table of level n that was visited, or begun from */
 	uint8_t rights_above[PTFMT_LEVELS]; /* [n]: rights granted by the tables above table[n] */
 };
@@ -45,12 +45,12 @@ pt_inline enum machine_fault walk_refusal(unsigned rights, const struct walk_wan
 pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w,
 				       bool leaf)
 {
-	uint64_t want = f->accessed | (leaf && w->kind == ACCESS_STORE ? f->dirty : 0);
-	if ((r->entry.v & want) == want || !w->set_ad || (!leaf && (f->leaf_by_rights || w->software_ad)))
+	const pte_t marked = ptfmt_mark(f, r->entry, true, leaf && w->kind == ACCESS_STORE);
+	if (marked.v == r->entry.v || !w->set_ad || (!leaf && (!(f->accessed_on_tables >> r->level & 1) || w->software_ad)))
 		return MACHINE_FAULT_NONE;
 	if (w->software_ad || !f->ad_by_hardware)
-		return r->entry.v & f->accessed ? MACHINE_FAULT_DIRTY : MACHINE_FAULT_ACCESSED;
-	r->entry.v |= want;
+		return ptfmt_accessed(f, r->entry) ? MACHINE_FAULT_DIRTY : MACHINE_FAULT_ACCESSED;
+	r->entry = marked;
 	physmem_store(mem, r->entry_at, r->entry.v, f->entry_bytes);
 	return MACHINE_FAULT_NONE;
 }
@@ -59,8 +59,7 @@ pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *me
 pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w, unsigned rights)
 {
 	uint64_t pages = ptfmt_level_pages(f, r->level);
-	uint64_t own = ptfmt_rights(f, r->entry);
-	r->rights = f->rights_on_tables ? own & (rights | PT_GLOBAL) : own;
+	r->rights = ptfmt_rights_below(f, r->entry, rights);
 	r->pfn = pfn(ptfmt_pfn(f, r->entry).v & ~(pages - 1));
 	if (r->pfn.v + pages > mem->frames) {
 		r->fault = MACHINE_FAULT_BADFRAME;
@@ -69,7 +68,7 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 	r->fault = walk_refusal(r->rights, w);
 	if (r->fault == MACHINE_FAULT_NONE)
 		r->fault = walk_mark(f, mem, r, w, true);
-	r->dirty = r->entry.v & f->dirty;
+	r->dirty = ptfmt_dirty(f, r->entry);
 }
 
 /* Walks down from a table of the given level, whose rights so far are given too.
@@ -77,8 +76,9 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
 			 const struct walk_want *w, struct walk *r)
 {
+	const bool kept = f->top_in_registers && level == f->levels - 1u;
 	r->reads = 0;
-	r->from = level;
+	r->from = level - kept;
 	for (;; level--) {
 		paddr_t at = paddr((table.v << f->page_shift) + ptfmt_index(f, w->va, level) * f->entry_bytes);
 		r->level = level;
@@ -90,14 +90,14 @@ pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table
 		}
 		r->entry_at = at;
 		r->entry = pte(physmem_load(mem, at, f->entry_bytes));
-		r->reads++;
+		r->reads += !(kept && level == f->levels - 1u);
 		if (!ptfmt_valid(f, r->entry)) {
 			r->fault = MACHINE_FAULT_NOT_PRESENT;
 			return;
 		}
 		bool leaf = ptfmt_is_leaf(f, r->entry, level);
 		if (ptfmt_reserved(f, r->entry, level, leaf) || (!leaf && level == 0)) {
-			r->fault = MACHINE_FAULT_RESERVED;
+			r->fault = f->reserved_is_absent ? MACHINE_FAULT_NOT_PRESENT : MACHINE_FAULT_RESERVED;
 			return;
 		}
 		if (leaf) {
@@ -107,8 +107,7 @@ pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table
 		r->fault = walk_mark(f, mem, r, w, false);
 		if (r->fault != MACHINE_FAULT_NONE)
 			return;
-		if (f->rights_on_tables)
-			rights &= ptfmt_rights(f, r->entry);
+		rights &= ptfmt_table_rights(f, r->entry, level);
 		table = ptfmt_pfn(f, r->entry);
 	}
 }

@@ -109,4 +109,5 @@ struct machine;
 must_use enum pw_err pmap_machine_create(struct machine *m, struct pmap_sys **ret);
 /* The root and ASID of a space, as the machine's registers hold them. */
 pfn_t pmap_machine_root(const struct pmap *p);
+pfn_t pmap_machine_upper_root(const struct pmap *p); /* of the upper half, where it has one of its own; else PFN_NONE */
 uint16_t pmap_machine_asid(const struct pmap *p);

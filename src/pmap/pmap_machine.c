@@ -77,8 +77,10 @@ static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, 
 	if (keep == now)
 		return;
 	pfn_t f = ptfmt_pfn(s->f, e);
-	pte_t less = ptfmt_make_leaf(s->f, level, f, keep);
-	less.v |= e.v & (s->f->accessed | s->f->dirty);
+	bool dirty = ptfmt_dirty(s->f, e), held = keep & PT_WRITE || !s->f->clean;
+	pte_t less = ptfmt_mark(s->f, ptfmt_make_leaf(s->f, level, f, keep), ptfmt_accessed(s->f, e), dirty && held);
+	if (dirty && !held)
+		s->frame[f.v & ~(ptfmt_level_pages(s->f, level) - 1)].word |= PMAP_MODIFIED; /* the entry cannot say it any more */
 	if (s->f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC))) {
 		leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
 		s->frame[table.v].word--;
@@ -124,7 +126,9 @@ static void sweep(struct space *p, struct vpn_range r, bool remove, unsigned rig
 	unsigned top = s->f->levels - 1u;
 	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
 	vpn_t base = vpn(r.first.v & ~(span - 1));
-	table_sweep(&w, p->root, top, base);
+	pfn_t root = space_root(p, r.first);
+	if (!pfn_is_none(root))
+		table_sweep(&w, root, top, base);
 	flush(p, r);
 }
 
@@ -150,7 +154,7 @@ static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va
 {
 	unsigned level = s->f->levels - 1u;
 	*path = (struct path){ .lowest = level };
-	path->table[level] = p->root;
+	path->table[level] = space_root(p, vpn_of(va, s->f->page_shift));
 	for (; level > to; level--) {
 		paddr_t at = entry_at(s, path->table[level], level, va);
 		pte_t e = entry_load(s, at);
@@ -169,13 +173,29 @@ static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va
 				path_undo(s, p, path, va);
 				return err;
 			}
-			entry_store(s, at, ptfmt_make_table(s->f, below));
+			entry_store(s, at, ptfmt_make_table(s->f, level, below));
 			s->frame[path->table[level].v].word++;
 			path->built++;
 		}
 		path->table[level - 1] = below;
 		path->lowest = level - 1;
 	}
+	return PW_OK;
+}
+
+/* The first mapping in the upper half brings the root of that half. */
+static enum pw_err upper_root(struct machine_sys *s, struct space *p, vaddr_t va)
+{
+	if (!ptfmt_upper(s->f, va) || !pfn_is_none(p->root[1]))
+		return PW_OK;
+	pfn_t root;
+	enum pw_err err = table_take(s, p, root_frames(s), &root);
+	if (err != PW_OK)
+		return err;
+	p->root[1] = root;
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
+		if (s->active[cpu] == p)
+			machine_load_upper(s->m, cpu, root);
 	return PW_OK;
 }
 
@@ -188,7 +208,10 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 	if (!ptfmt_canonical(s->f, va) || !(s->f->leaf_levels >> m->level & 1) || m->vpn.v % pages || m->pfn.v % pages)
 		return PW_INVALID;
 	struct path path;
-	enum pw_err err = path_build(s, p, va, m->level, &path);
+	enum pw_err err = upper_root(s, p, va);
+	if (err != PW_OK)
+		return err;
+	err = path_build(s, p, va, m->level, &path);
 	if (err != PW_OK)
 		return err;
 	pfn_t table = path.table[m->level];
@@ -208,8 +231,7 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 		s->frame[table.v].word++;
 	}
 	pte_t e = ptfmt_make_leaf(s->f, m->level, m->pfn, rights_of_prot(m));
-	e.v |= s->f->accessed | (m->cause == ACCESS_STORE ? s->f->dirty : 0);
-	entry_store(s, at, e);
+	entry_store(s, at, ptfmt_mark(s->f, e, true, m->cause == ACCESS_STORE));
 	p->resident += pages;
 	return PW_OK;
 }
@@ -231,7 +253,10 @@ static bool look(const struct space *p, vpn_t n, struct walk *w)
 {
 	struct machine_sys *s = space_sys(p);
 	const struct walk_want want = { .va = page_va(s, n), .kind = ACCESS_LOAD };
-	walk_from_root(s->f, s->mem, p->root, &want, w);
+	pfn_t root = space_root(p, n);
+	if (pfn_is_none(root))
+		return false;
+	walk_from_root(s->f, s->mem, root, &want, w);
 	return w->fault == MACHINE_FAULT_NONE || w->fault == MACHINE_FAULT_READ;
 }
 
@@ -259,7 +284,7 @@ static void asid_rollover(struct machine_sys *s)
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (s->active[cpu] && s->active[cpu]->generation != s->generation) {
 			asid_assign(s, s->active[cpu]);
-			machine_load_space(s->m, cpu, s->active[cpu]->root, s->active[cpu]->asid);
+			machine_load_space(s->m, cpu, s->active[cpu]->root[0], s->active[cpu]->asid);
 		}
 }
 
@@ -283,7 +308,8 @@ static void machine_activate(struct pmap *pm, unsigned cpu)
 		return;
 	s->active[cpu] = p;
 	asid_assign(s, p);
-	machine_load_space(s->m, cpu, p->root, p->asid);
+	machine_load_space(s->m, cpu, p->root[0], p->asid);
+	machine_load_upper(s->m, cpu, p->root[1]);
 }
 
 static void protect_one(struct space *p, struct vpn_range r, void *prot)
@@ -312,9 +338,7 @@ static void bits_one(struct space *p, struct vpn_range r, void *ctx)
 	b->seen |= here;
 	if (!b->clear || !here)
 		return;
-	w.entry.v &= ~(b->mask & PMAP_REFERENCED ? s->f->accessed : 0);
-	w.entry.v &= ~(b->mask & PMAP_MODIFIED ? s->f->dirty : 0);
-	entry_store(s, w.entry_at, w.entry);
+	entry_store(s, w.entry_at, ptfmt_unmark(s->f, w.entry, b->mask & PMAP_REFERENCED, b->mask & PMAP_MODIFIED));
 	if (here & PMAP_MODIFIED || machine_software_ad(s->m))
 		flush(p, r);
 }
@@ -338,8 +362,9 @@ static void machine_forget(struct pmap *pm)
 	struct machine_sys *s = space_sys(p);
 	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
 	if (s->f->sign_extended) {
-		sweep(p, vpn_range(vpn(0), span / 2), true, 0);
-		sweep(p, vpn_range(vpn((1ull << (64 - s->f->page_shift)) - span / 2), span / 2), true, 0);
+		span = s->f->two_roots ? span : span / 2;
+		sweep(p, vpn_range(vpn(0), span), true, 0);
+		sweep(p, vpn_range(vpn((1ull << (64 - s->f->page_shift)) - span), span), true, 0);
 	} else {
 		sweep(p, vpn_range(vpn(0), span), true, 0);
 	}
@@ -389,7 +414,8 @@ static enum pw_err space_create(struct pmap_sys *sys, struct pmap **ret)
 		mem_free(p);
 		return PW_NOMEM;
 	}
-	enum pw_err err = table_take(s, p, root_frames(s), &p->root);
+	p->root[1] = PFN_NONE;
+	enum pw_err err = table_take(s, p, root_frames(s), &p->root[0]);
 	if (err != PW_OK) {
 		s->space[p->id] = NULL;
 		mem_free(p);
@@ -409,7 +435,9 @@ static void space_unref(struct pmap *pm)
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (s->active[cpu] == p)
 			s->active[cpu] = NULL;
-	table_give(s, p, p->root, root_frames(s));
+	table_give(s, p, p->root[0], root_frames(s));
+	if (!pfn_is_none(p->root[1]))
+		table_give(s, p, p->root[1], root_frames(s));
 	s->space[p->id] = NULL;
 	mem_free(p);
 }
@@ -467,5 +495,6 @@ enum pw_err pmap_machine_create(struct machine *m, struct pmap_sys **ret)
 	return PW_OK;
 }
 
-pfn_t pmap_machine_root(const struct pmap *p) { return ((const struct space *)p)->root; }
+pfn_t pmap_machine_root(const struct pmap *p) { return ((const struct space *)p)->root[0]; }
+pfn_t pmap_machine_upper_root(const struct pmap *p) { return ((const struct space *)p)->root[1]; }
 uint16_t pmap_machine_asid(const struct pmap *p) { return ((const struct space *)p)->asid; }

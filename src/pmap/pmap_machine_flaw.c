@@ -19,8 +19,7 @@ static void table_census(struct census *c, pfn_t table, unsigned level, vpn_t ba
 			continue;
 		used++;
 		vpn_t n = vpn_add(base, i * pages);
-		if (level == f->levels - 1u && f->sign_extended && i >= entries / 2)
-			n.v |= ~0ull << (f->va_bits - f->page_shift) & ~0ull >> f->page_shift;
+		n.v = ptfmt_extend(f, n.v << f->page_shift) >> f->page_shift;
 		if (!ptfmt_is_leaf(f, e, level)) {
 			table_census(c, ptfmt_pfn(f, e), level - 1, n);
 			continue;
@@ -41,7 +40,9 @@ const char *machine_space_flaw(const struct pmap *p)
 	struct machine_sys *s = sys_of(p->sys);
 	const struct space *space = (const struct space *)p;
 	struct census c = { .s = s, .p = space };
-	table_census(&c, space->root, s->f->levels - 1u, vpn(0));
+	table_census(&c, space->root[0], s->f->levels - 1u, vpn(0));
+	if (!pfn_is_none(space->root[1]))
+		table_census(&c, space->root[1], s->f->levels - 1u, vpn(~0ull << (s->f->va_bits - s->f->page_shift)));
 	if (!c.flaw && c.leaves != space->resident)
 		c.flaw = "the resident pages of a space do not match its tables";
 	if (!c.flaw && c.tables + root_frames(s) - 1 != space->n_tables)

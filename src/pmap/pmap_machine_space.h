@@ -7,7 +7,7 @@
 
 struct space {
 	struct pmap base;
-	pfn_t root;
+	pfn_t root[2];          /* [1]: of the upper half, where that has one of its own; none until something is mapped there */
 	uint64_t n_tables;      /* frames, the root's included */
 	uint64_t resident;      /* base pages mapped */
 	uint64_t generation;
@@ -101,7 +101,14 @@ static inline unsigned rights_granted_always(const struct ptfmt *f)
 
 static inline unsigned entry_bits(const struct machine_sys *s, pte_t e)
 {
-	return (e.v & s->f->accessed ? PMAP_REFERENCED : 0) | (e.v & s->f->dirty ? PMAP_MODIFIED : 0);
+	return (ptfmt_accessed(s->f, e) ? PMAP_REFERENCED : 0) | (ptfmt_dirty(s->f, e) ? PMAP_MODIFIED : 0);
+}
+
+/* The root above a page; none: nothing was ever mapped in its half. */
+static inline pfn_t space_root(const struct space *p, vpn_t n)
+{
+	const struct machine_sys *s = space_sys(p);
+	return p->root[ptfmt_upper(s->f, page_va(s, n))];
 }
 
 /* Frames of the root table: one, but for a flat table. */

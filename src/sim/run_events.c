@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-unsigned run_user_bits(const struct ptfmt *f) { return f->sign_extended ? f->va_bits - 1u : f->va_bits; }
+unsigned run_user_bits(const struct ptfmt *f) { return f->va_bits - (f->sign_extended && !f->two_roots); }
 
 /* One past the highest address a program can have. */
 static uint64_t run_user_top(const struct ptfmt *f) { return 1ull << run_user_bits(f); }

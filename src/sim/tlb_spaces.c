@@ -48,7 +48,7 @@ static void quick_clear(struct tlb_spaces *s)
 static void quick_drop(struct tlb_spaces *s, uint32_t id)
 {
 	uint64_t page = tlb_key_page(s->pages.key[id]);
-	unsigned up = 64 - (s->format.va_bits - s->format.page_shift);
+	unsigned up = 64u - (s->format.va_bits + s->format.two_roots - s->format.page_shift);
 	if (s->format.sign_extended)
 		page = (uint64_t)((int64_t)(page << up) >> up);
 	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
