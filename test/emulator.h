@@ -28,5 +28,6 @@ bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret);
 /* Arm: AT, as one kind of access.  => false: *ret is the fault status code (Arm ARM, PAR_EL1.FST) */
 bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uint64_t *ret);
 
-/* info tlb, info mem: everything that is mapped (nothing on Arm, whose monitor has no such list).  => *ret lives until the next call; returns how many. */
+/* info tlb, info mem: everything that is mapped (nothing on Arm, whose monitor has no such list).
+ * => *ret lives until the next call; returns how many. */
 unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret);

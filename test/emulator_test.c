@@ -129,7 +129,8 @@ static void serve(struct subject *s, vaddr_t va, enum access_kind cause)
 	if (level >= s->f->levels || !(s->f->leaf_levels >> level & 1))
 		level = 0;
 	uint64_t pages = ptfmt_level_pages(s->f, level);
-	struct pmap_mapping m = { .vpn = vpn(vpn_of(va, s->f->page_shift).v & ~(pages - 1)), .level = level, .prot = some_rights(s), .cause = cause,
+	struct pmap_mapping m = { .vpn = vpn(vpn_of(va, s->f->page_shift).v & ~(pages - 1)), .level = level, .prot = some_rights(s),
+		.cause = cause,
 		.pfn = pfn(rng_below(&s->r, s->pages) & ~(pages - 1)) };
 	if (cause == ACCESS_STORE)
 		m.prot |= PMAP_WRITE;
