@@ -24,7 +24,7 @@ ALL_CFLAGS = -std=gnu17 $(OPT) -ffp-contract=off $(WARN) -Iinclude -D_GNU_SOURCE
              -DPW_LIBEXECDIR='"$(libexecdir)"' -DPW_DATADIR='"$(PREFIX)/share/pageworks"' -MMD -MP -pthread $(CFLAGS)
 LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
 
-LIB_ROOMS := base machine policy store pmap kernel trace sim lab live host
+LIB_ROOMS := base machine segment policy store pmap kernel trace sim lab live host
 LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c src/web/*.c))
 TEST_SRC  := $(sort $(wildcard test/*_test.c))
