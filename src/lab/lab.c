@@ -14,6 +14,7 @@
  *
  * Rejected: snapshots of the machine (every room would have to know how to copy itself). */
 #include "lab_impl.h"
+#include "lab_segment.h"
 #include "../base/mem.h"
 #include "../sim/words.h"
 #include <ctype.h>
@@ -75,6 +76,7 @@ const char *lab_argument(const char *command, unsigned i)
 	static const struct { const char *command; const char *(*word)(unsigned i); } sources[] = {
 		{ "machine", machine_argument }, { "map", map_argument }, { "advise", lab_advice_word }, { "show", lab_show_word },
 		{ "help", help_argument }, { "touch", touch_argument }, { "explain", explain_argument },
+		{ "segment", lab_segment_word },
 	};
 	for (unsigned s = 0; s < sizeof sources / sizeof *sources; s++)
 		if (strcmp(sources[s].command, command) == 0)

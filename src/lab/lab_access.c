@@ -168,7 +168,7 @@ static uint64_t move_bytes(struct lab *l, const struct lab_process *p, uint64_t 
 
 enum { READ_MOST = 4096 };
 
-static void tell_bytes(struct lab *l, uint64_t va, const uint8_t *bytes, uint64_t n)
+void lab_tell_bytes(struct lab *l, uint64_t va, const uint8_t *bytes, uint64_t n)
 {
 	for (uint64_t at = 0; at < n; at += 16) {
 		lab_tell(l, "  %12llx ", (unsigned long long)(va + at));
@@ -197,7 +197,7 @@ enum lab_outcome lab_read(struct lab *l, const struct lab_line *line)
 	if (n <= 8)
 		lab_tell(l, "  = %llu (0x%llx)\n", (unsigned long long)l->last_value, (unsigned long long)l->last_value);
 	else
-		tell_bytes(l, va, bytes, n);
+		lab_tell_bytes(l, va, bytes, n);
 	return LAB_DONE;
 }
 

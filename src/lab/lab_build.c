@@ -5,6 +5,7 @@
  *
  * 1. A name stands for one process, and for one file, as long as the machine lives; an ended process keeps its name. */
 #include "lab_impl.h"
+#include "lab_segment.h"
 #include "../base/mem.h"
 #include "../sim/words.h"
 #include <string.h>
@@ -18,6 +19,7 @@ static const char *const machine_defaults[] = { "frames=64", "swap=ram cpu=textb
 
 void lab_machine_drop(struct lab *l)
 {
+	lab_segments_drop(l);
 	computer_destroy(l->computer);
 	l->computer = NULL;
 	for (uint64_t i = 0; i < l->n_files; i++)
@@ -259,13 +261,14 @@ enum lab_outcome lab_exit(struct lab *l, const struct lab_line *line)
 		                          p ? "it has ended" : "there is none of this name") : LAB_ERROR;
 	process_exit(p->process);
 	p->process = NULL;
+	lab_segments_exit(l, p->pid);
 	lab_tell(l, "%s has ended; its memory is free\n", p->name);
 	return LAB_DONE;
 }
 
 /* ---- mappings ---- */
 
-static bool rights_of(struct lab *l, const char *word, unsigned *ret)
+bool lab_rights(struct lab *l, const char *word, unsigned *ret)
 {
 	static const struct { char letter; unsigned right; } letters[] = { { 'r', PMAP_READ }, { 'w', PMAP_WRITE }, { 'x', PMAP_EXEC } };
 	*ret = 0;
@@ -349,7 +352,7 @@ enum lab_outcome lab_map(struct lab *l, const struct lab_line *line)
 	uint64_t start = 0, page = 1ull << lab_shift(l);
 	m.fixed = strcmp(line->word[0], "any") != 0;
 	if (!p || (m.fixed && !lab_number(l, "address", line->word[0], &start)) || !lab_number(l, "size", line->word[1], &m.bytes) ||
-	    !rights_of(l, line->word[2], &m.prot) || !map_words(l, line, &m))
+	    !lab_rights(l, line->word[2], &m.prot) || !map_words(l, line, &m))
 		return LAB_ERROR;
 	if (m.bytes == 0 || start % page)
 		return lab_fail(l, m.bytes ? "map: address %s is not the start of a page" : "map: a size of %s is no mapping",
@@ -375,7 +378,7 @@ enum lab_outcome lab_protect(struct lab *l, const struct lab_line *line)
 	struct lab_process *p = lab_running(l);
 	uint64_t start, bytes;
 	unsigned rights;
-	if (!p || !range_of(l, line, &start, &bytes) || !rights_of(l, line->word[2], &rights))
+	if (!p || !range_of(l, line, &start, &bytes) || !lab_rights(l, line->word[2], &rights))
 		return LAB_ERROR;
 	return told(l, process_protect(p->process, vaddr(start), bytes, rights), "protected", start, bytes);
 }
@@ -453,7 +456,7 @@ static bool enter_words(struct lab *l, const struct lab_line *line, unsigned *ri
 		size_t n = strlen(line->word[2]);
 		bool supervisor = n && line->word[2][n - 1] == 's';
 		snprintf(word, sizeof word, "%.*s", (int)(n - supervisor), line->word[2]);
-		if (!rights_of(l, word, rights))
+		if (!lab_rights(l, word, rights))
 			return false;
 		*rights |= supervisor ? 0 : PMAP_USER;
 	}

@@ -6,6 +6,7 @@
  *
  * 1. Figures count from the last "count", or from the beginning.  What is a state, not a count, is as it is now. */
 #include "lab_impl.h"
+#include "lab_segment.h"
 #include "../sim/expr.h"
 #include "../sim/lookup.h"
 #include <string.h>
@@ -168,6 +169,7 @@ json_t *lab_figures_tree(struct lab *l)
 	kernel_figures(l, root);
 	json_object_set_new(root, "last", last_tree(l));
 	json_object_set_new(root, "process", processes_tree(l));
+	lab_segments_figures(l, root);
 	return root;
 }
 

@@ -32,7 +32,8 @@ enum { LAB_WORDS = 256, LAB_NAME = 32, LAB_CPUS = 16 };
 	X(user, "", "accesses are the program's again", 0, 0, true) \
 	X(flush, "", "empties all TLBs", 0, 0, true) \
 	X(count, "", "all figures begin at zero from here", 0, 0, true) \
-	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes or machine", 1, 1, false) \
+	X(segment, "[WHAT [WORD...]]", "memory without pages, given out in segments; alone: what there is to do", 0, 16, true) \
+	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes, machine or segments", 1, 1, false) \
 	X(walk, "ADDRESS [store|fetch]", "the translation of an address, bit by bit, table by table", 1, 2, false) \
 	X(explain, "[last]", "tells the story of the last access", 0, 1, false) \
 	X(why, "", "why the last access faulted, and why that page had to leave", 0, 0, false) \
@@ -100,6 +101,7 @@ struct lab {
 	uint64_t n_pages;
 	struct htab page_index;  /* pid << 44 | page -> index */
 	struct lab_base base;
+	struct lab_segments *segments; /* lab_segment.h; NULL: nobody has asked for any */
 
 	char **history;          /* the lines that changed the session */
 	unsigned n_history, at;  /* those from at on have been undone */
@@ -132,6 +134,9 @@ struct lab_process *lab_process_of(struct lab *l, uint32_t pid);
 
 const char *lab_advice_word(unsigned i); /* NULL past the end */
 
+/* Rights as words: r, rw, rx, rwx or none.  => PMAP_*; false: the line has failed */
+must_use bool lab_rights(struct lab *l, const char *word, unsigned *ret);
+
 /* lab_show.c: the i-th word of show.  => NULL past the end */
 const char *lab_show_word(unsigned i);
 uint64_t lab_free_frames(struct lab *l); /* for pages of programs */
@@ -139,6 +144,7 @@ uint64_t lab_free_frames(struct lab *l); /* for pages of programs */
 /* lab_access.c */
 const struct lab_page *lab_page_find(const struct lab *l, uint32_t pid, vpn_t page);
 void lab_tell_access(struct lab *l, const struct computer_access *a);
+void lab_tell_bytes(struct lab *l, uint64_t va, const uint8_t *bytes, uint64_t n);
 
 /* lab_expect.c: => a new tree, NULL: no memory */
 json_t *lab_figures_tree(struct lab *l);

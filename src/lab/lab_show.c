@@ -5,6 +5,7 @@
  *
  * 1. Nothing shown changes anything: the policy's order is asked of a copy of the session, which is thrown away. */
 #include "lab_impl.h"
+#include "lab_segment.h"
 #include "../sim/words.h"
 #include <string.h>
 
@@ -12,7 +13,7 @@ enum { SHOW_LINES = 64 };
 
 typedef enum lab_outcome show_handler(struct lab *l);
 
-#define SHOW_LIST(X) X(tlb) X(tables) X(frames) X(maps) X(queues) X(swap) X(stats) X(processes) X(machine)
+#define SHOW_LIST(X) X(tlb) X(tables) X(frames) X(maps) X(queues) X(swap) X(stats) X(processes) X(machine) X(segments)
 
 /* A list that ends after SHOW_LINES. */
 struct listing {
@@ -391,6 +392,8 @@ static enum lab_outcome show_machine(struct lab *l)
 	fprintf(l->out, "swap        %s\n", o->swap);
 	return LAB_DONE;
 }
+
+static enum lab_outcome show_segments(struct lab *l) { return lab_segments_show(l); }
 
 static const struct { const char *name; show_handler *show; } shows[] = {
 #define X(name) { #name, show_##name },

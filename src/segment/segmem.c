@@ -51,6 +51,7 @@ struct segmem {
 	struct segmem_config config;
 	struct placement placement;
 	uint8_t *bytes;
+	uint64_t used_end;       /* bytes from here on have never been used: they are zero */
 	struct list entries;
 	struct htab index;       /* owner << 32 | number -> struct entry * */
 	uint64_t now;
@@ -203,10 +204,17 @@ static enum pw_err room_make(struct segmem *m, uint64_t bytes, uint64_t *ret, st
 	return PW_OK;
 }
 
+static void bytes_zero(struct segmem *m, uint64_t start, uint64_t bytes)
+{
+	if (start < m->used_end)
+		memset(m->bytes + start, 0, bytes < m->used_end - start ? bytes : m->used_end - start);
+}
+
 static void segment_put(struct segmem *m, struct segment *s, uint64_t start)
 {
 	placement_put(&m->placement, &s->place, start, s->bytes);
 	s->in = true;
+	m->used_end = s->place.end > m->used_end ? s->place.end : m->used_end;
 	m->counts.placed++;
 }
 
@@ -289,8 +297,8 @@ enum pw_err segmem_make(struct segmem *m, const struct segmem_entry *e, struct p
 	}
 	s->bytes = e->limit;
 	s->arrived = s->last_use = m->now;
+	bytes_zero(m, start, s->bytes);
 	segment_put(m, s, start);
-	memset(m->bytes + start, 0, s->bytes);
 	return PW_OK;
 }
 
@@ -347,7 +355,7 @@ static enum pw_err segment_grow_elsewhere(struct segmem *m, struct segment *s, u
 	} else {
 		m->counts.moved_bytes += start == old ? 0 : s->bytes;
 		memcpy(m->bytes + start, aside, s->bytes);
-		memset(m->bytes + start + s->bytes, 0, bytes - s->bytes);
+		bytes_zero(m, start + s->bytes, bytes - s->bytes);
 		s->bytes = bytes;
 		segment_put(m, s, start);
 	}
@@ -393,9 +401,10 @@ enum pw_err segmem_resize(struct segmem *m, uint32_t owner, uint32_t number, uin
 		if (err)
 			return err;
 	} else if (limit > s->bytes) {
-		memset(m->bytes + s->place.start + s->bytes, 0, limit - s->bytes);
+		bytes_zero(m, s->place.start + s->bytes, limit - s->bytes);
 	}
 	s->bytes = limit;
+	m->used_end = s->place.end > m->used_end ? s->place.end : m->used_end;
 	copy_forget(s);
 	return PW_OK;
 }

@@ -13,6 +13,9 @@ static const char *const good[] = {
 	"machine tlb=l1=4/fa asids=3 spare=1M\nprocess p\nenter 0x4000 0x4040 rws\nsupervisor\nread 0x4008\nuser\nwalk 0x4000 store\n",
 	"file f \"some words\"\nprocess p\nmap 0x8000 8K rw file f 4096 shared\ntouch 0x8000 8K store times 3\nadvise 0x8000 4K dontneed\n",
 	"process p\nmap 0 8K rw\nprotect 0 4K r\nmove 0 4K 0x9000 8K\nunmap 0x9000 4K\nundo 2\nstep\nhistory\nexpect faults.total == 0\n",
+	"process p\nsegment memory 4000 fit=best swap=lru compact=yes\nsegment make 0 1000 rx at 50\nsegment make 1 900\n"
+	"segment write 1:8 7\nsegment grow 1 2000\nsegment share 1 p 7 rs\n"
+	"segment out 7\nsegment read 7:8 4\nsegment compact\nsegment drop 0\nshow segments\n",
 	"help\nhelp show\nfigures\nquiz 1 2\nexplain last\ncount\nflush\nshow stats\nshow maps\nshow swap\nshow tables\nshow machine\n",
 };
 
@@ -21,10 +24,22 @@ size_t fuzz_seed(unsigned i, uint8_t *bytes, size_t max)
 	return fuzz_text_seed(good, sizeof good / sizeof *good, i, bytes, max);
 }
 
+/* Large segments have real bytes. */
+static bool is_large_segment(const char *line)
+{
+	static const char digits[] = "0123456789abcdefABCDEFx";
+	if (!strstr(line, "segment"))
+		return false;
+	for (const char *at = line; *at; at += strcspn(at + 1, digits) + 1)
+		if (strspn(at, digits) > 6)
+			return true;
+	return strpbrk(line, "MGT") != NULL;
+}
+
 /* Files are not for fuzzing, and what is asked to be large is slow, not wrong. */
 static bool is_unwanted(const char *line)
 {
-	return strstr(line, "dump") || strstr(line, "file:") || strlen(line) > 200 || strstr(line, "times") || strstr(line, "quiz");
+	return is_large_segment(line) || strstr(line, "compare") || strstr(line, "dump") || strstr(line, "file:") || strlen(line) > 200 || strstr(line, "times") || strstr(line, "quiz");
 }
 
 static bool always(void *ctx)
