@@ -41,6 +41,10 @@ _pageworks()
 	--dir | --collect) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$word")); return ;;
 	--jobs | --columns | --sort | --pivot) return ;;
 	--to) COMPREPLY=($(compgen -W "$("$command" convert --to help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
+	--by) COMPREPLY=($(compgen -W 'user name' -- "$word")); return ;;
+	--fields) COMPREPLY=($(compgen -W "$("$command" ps --fields help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
+	--user) COMPREPLY=($(compgen -u -- "$word")); return ;;
+	--wss | --interval | --top) return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
