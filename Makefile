@@ -22,7 +22,7 @@ OPT     := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-sanitize-rec
 CFLAGS  ?= -g
 ALL_CFLAGS = -std=gnu17 $(OPT) -ffp-contract=off $(WARN) -Iinclude -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
              -DPW_LIBEXECDIR='"$(libexecdir)"' -DPW_DATADIR='"$(PREFIX)/share/pageworks"' -MMD -MP -pthread $(CFLAGS)
-LIBS    := -lzstd -llzma -lz -lxxhash -ljansson -lm -pthread
+LIBS    := -lzstd -llz4 -llzma -lz -lxxhash -ljansson -luring -lsodium -lm -pthread
 
 LIB_ROOMS := base machine segment policy store pmap kernel trace sim lab live host
 LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))

@@ -12,6 +12,8 @@
 	X(FRAME, "frame")             /* a simulated frame */ \
 	X(STORE_READ, "store_read")   /* a store reads slots */ \
 	X(STORE_WRITE, "store_write") /* a store writes slots */ \
+	X(STORE_SHORT, "store_short") /* a device moves only a part */ \
+	X(STORE_DEVICE, "store_device") /* a device refuses a transfer */ \
 	X(FILE_READ, "file_read")     /* an input file or pipe */ \
 	X(FILE_WRITE, "file_write")   /* an output file or pipe */
 

@@ -79,8 +79,7 @@ void swap_give(struct swap *sw, uint32_t slot)
 {
 	sw->owner[slot] = ANON_NONE;
 	sw->used--;
-	if (sw->store->keeps_data)
-		sw->store->ops->discard(sw->store, slot, 1);
+	store_discard(sw->store, slot, 1);
 }
 
 enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])

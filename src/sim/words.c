@@ -235,7 +235,7 @@ static enum pw_err resolve_swap(const struct machine_words *w, struct run_option
 	if (!w->swap)
 		return PW_OK;
 	o->swap = w->swap;
-	size_t length = strcspn(w->swap, ":");
+	size_t length = strcspn(w->swap, ":=");
 	for (unsigned i = 0; n < NAMES_MAX - 1 && store_at(i); i++) {
 		names[n] = store_at(i)->name;
 		if (strlen(names[n]) == length && strncmp(names[n], w->swap, length) == 0)

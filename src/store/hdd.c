@@ -58,7 +58,7 @@ static const struct store_ops hdd_ops = {
 	.close = hdd_close,
 };
 
-static enum pw_err hdd_open(const char *args, const struct store *like, struct store **ret, struct pw_why *why)
+static enum pw_err hdd_open(const struct store_spec *spec, const struct store *like, struct store **ret, struct pw_why *why)
 {
 	struct hdd model = {
 		.store = *like, .rpm = 7200, .track_ns = 1000000, .stroke_ns = 15000000, .bytes_per_s = 150ull << 20,
@@ -69,7 +69,7 @@ static enum pw_err hdd_open(const char *args, const struct store *like, struct s
 		{ "stroke_ns", &model.stroke_ns },
 		{ "bytes_per_s", &model.bytes_per_s },
 	};
-	enum pw_err err = store_params("hdd", args, param, 4, why);
+	enum pw_err err = store_params("hdd", spec->args, param, 4, why);
 	struct hdd *m = err ? NULL : mem_alloc(sizeof *m);
 	if (!m)
 		return err ? err : pw_fail(why, PW_NOMEM, "store hdd: %s", pw_err_text(PW_NOMEM));

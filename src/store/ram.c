@@ -1,44 +1,132 @@
-/* ram.c - slots in the memory of the host.
+/* ram.c - slots in the memory of the host, as they are.
  *
- * Problem: tests, the library and machines that compress or lend memory want a swap place without a device.
- * Idea: an array of pointers to pages, grown by doubling; a slot costs a page only while it holds something.
+ * Problem: tests, the library and machines that lend memory want a swap place without a device, whose bytes can be used where they
+ * lie, and which holds no more than what was written.
+ * Idea: a slot has a fixed place in a leaf of reserved address space; the host gives memory only to places that are written.  What
+ * is discarded is given back in runs, when enough of a leaf is dead: one call for many pages.
  *
- * 1. page[i] is NULL for a slot never written or discarded: it reads as zeros.
- * 2. A write that fails for lack of memory leaves pages of the host in some slots and zeros in others, as the contract allows.
+ *     leaf:  bytes of its slots, one after another        live  1 1 0 0 1 0 ...
+ *                                                         held  1 1 1 0 1 0 ...   the third is dead
+ *
+ * 1. live is a subset of held; dead is the count of held and not live.
+ * 2. Bits change under the lock only; the bytes of a live slot need none, for nobody else uses it (the contract of store.h).
+ * 3. held_bytes <= capacity.
  * Its time is that of copying memory at bytes_per_s. */
 #include "../base/mem.h"
 #include "kind.h"
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+enum { RAM_LEAF_BYTES = 4 << 20, RAM_LEAF_SLOTS = 1024 };
+
+struct ram_leaf {
+	uint8_t *bytes;
+	uint32_t n_live, n_held;
+	uint64_t live[RAM_LEAF_SLOTS / 64], held[RAM_LEAF_SLOTS / 64];
+};
 struct ram {
 	struct store store;
-	uint8_t **page;
-	uint64_t n_pages;
+	struct slots slots;
+	pthread_mutex_t lock;
+	uint32_t dead_max;   /* of one leaf before they are given back; 0: pages too small to be */
+	uint64_t n_held, capacity; /* in pages */
 	uint64_t bytes_per_s;
 };
 
-static enum pw_err ram_grow(struct ram *r, uint64_t to)
+static bool bit_get(const uint64_t *bits, uint32_t i)
 {
-	if (to <= r->n_pages)
-		return PW_OK;
-	uint64_t n = r->n_pages ? r->n_pages : 64;
-	while (n < to)
-		n *= 2;
-	uint8_t **page = mem_realloc(r->page, n, sizeof *page);
-	if (!page)
-		return PW_NOMEM;
-	memset(page + r->n_pages, 0, (n - r->n_pages) * sizeof *page);
-	r->page = page;
-	r->n_pages = n;
-	return PW_OK;
+	return __atomic_load_n(&bits[i / 64], __ATOMIC_RELAXED) >> (i % 64) & 1;
 }
 
-static enum pw_err ram_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+static void bit_set(uint64_t *bits, uint32_t i, bool value)
 {
-	struct ram *r = (struct ram *)s;
+	uint64_t mask = 1ull << (i % 64), was = bits[i / 64];
+	__atomic_store_n(&bits[i / 64], value ? was | mask : was & ~mask, __ATOMIC_RELAXED);
+}
+
+static uint8_t *ram_at(const struct ram *r, const struct ram_leaf *leaf, uint64_t slot)
+{
+	return leaf->bytes + (size_t)(slot % r->slots.leaf_slots) * r->store.page_bytes;
+}
+
+/* Gives the memory of dead slots back to the host.  => the lock is held */
+static void leaf_trim(struct ram *r, struct ram_leaf *leaf)
+{
+	uint32_t n = r->slots.leaf_slots, i = 0;
+	while (i < n) {
+		uint32_t first = i;
+		for (; i < n && bit_get(leaf->held, i) && !bit_get(leaf->live, i); i++)
+			bit_set(leaf->held, i, false);
+		if (i > first)
+			madvise(ram_at(r, leaf, first), (size_t)(i - first) * r->store.page_bytes, MADV_DONTNEED);
+		leaf->n_held -= i - first;
+		r->n_held -= i - first;
+		i += i == first;
+	}
+}
+
+static void ram_trim(struct ram *r)
+{
+	for (uint64_t i = 0; r->dead_max && i < r->slots.n_leaves; i++) {
+		struct ram_leaf *leaf = r->slots.leaf[i];
+		if (leaf && leaf->n_held > leaf->n_live)
+			leaf_trim(r, leaf);
+	}
+}
+
+/* => the lock is held.  The address space of a leaf: no large pages, which would hold more than was written. */
+static bool leaf_reserve(struct ram *r, struct ram_leaf *leaf)
+{
+	size_t bytes = (size_t)r->slots.leaf_slots * r->store.page_bytes;
+	if (leaf->bytes)
+		return true;
+	leaf->bytes = mem_reserve(bytes);
+	if (leaf->bytes)
+		madvise(leaf->bytes, bytes, MADV_NOHUGEPAGE);
+	return leaf->bytes != NULL;
+}
+
+/* Makes a slot live.  => its leaf, or NULL with *ret_err */
+static struct ram_leaf *ram_take(struct ram *r, uint64_t slot, enum pw_err *ret_err)
+{
+	struct ram_leaf *leaf = slots_make(&r->slots, slot);
+	uint32_t i = (uint32_t)(slot % r->slots.leaf_slots);
+	*ret_err = leaf ? PW_OK : PW_NOMEM;
+	if (!leaf || bit_get(leaf->live, i))
+		return leaf;
+	pthread_mutex_lock(&r->lock);
+	if (!bit_get(leaf->held, i) && r->n_held >= r->capacity)
+		ram_trim(r);
+	if (!leaf_reserve(r, leaf))
+		*ret_err = PW_NOMEM;
+	else if (!bit_get(leaf->held, i) && r->n_held >= r->capacity)
+		*ret_err = PW_NOSPACE;
+	if (!*ret_err) {
+		uint32_t more = !bit_get(leaf->held, i);
+		leaf->n_held += more;
+		r->n_held += more;
+		leaf->n_live++;
+		bit_set(leaf->held, i, true);
+		bit_set(leaf->live, i, true);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return *ret_err ? NULL : leaf;
+}
+
+static const void *ram_borrow(struct store *s, uint64_t slot)
+{
+	const struct ram *r = (struct ram *)s;
+	const struct ram_leaf *leaf = slots_leaf(&r->slots, slot);
+	return leaf && bit_get(leaf->live, (uint32_t)(slot % r->slots.leaf_slots)) ? ram_at(r, leaf, slot) : NULL;
+}
+
+static enum pw_err ram_read(struct store *s, uint32_t n, const uint64_t slot[], void *const pages[], struct pw_why *why)
+{
 	(void)why;
 	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *from = slot + i < r->n_pages ? r->page[slot + i] : NULL;
+		const void *from = ram_borrow(s, slot[i]);
 		if (from)
 			memcpy(pages[i], from, s->page_bytes);
 		else
@@ -47,29 +135,43 @@ static enum pw_err ram_read(struct store *s, uint64_t slot, uint32_t n, void *co
 	return PW_OK;
 }
 
-static enum pw_err ram_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+static enum pw_err ram_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
 	struct ram *r = (struct ram *)s;
-	enum pw_err err = ram_grow(r, slot + n);
-	for (uint32_t i = 0; !err && i < n; i++) {
-		uint8_t **to = &r->page[slot + i];
-		if (!*to)
-			*to = mem_alloc(s->page_bytes);
-		if (*to)
-			memcpy(*to, pages[i], s->page_bytes);
-		else
-			err = PW_NOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		enum pw_err err;
+		struct ram_leaf *leaf = ram_take(r, slot[i], &err);
+		if (!leaf)
+			return pw_fail(why, err, "store ram: slot %llu: %s", (unsigned long long)slot[i],
+			               err == PW_NOSPACE ? "its capacity is used up" : pw_err_text(err));
+		memcpy(ram_at(r, leaf, slot[i]), pages[i], s->page_bytes);
 	}
-	return err ? pw_fail(why, err, "store ram: slot %llu: %s", (unsigned long long)slot, pw_err_text(err)) : PW_OK;
+	return PW_OK;
 }
 
 static void ram_discard(struct store *s, uint64_t slot, uint32_t n)
 {
 	struct ram *r = (struct ram *)s;
-	for (uint64_t i = slot; i < slot + n && i < r->n_pages; i++) {
-		mem_free(r->page[i]);
-		r->page[i] = NULL;
+	pthread_mutex_lock(&r->lock);
+	for (uint64_t k = slot; k < slot + n; k++) {
+		struct ram_leaf *leaf = slots_leaf(&r->slots, k);
+		uint32_t i = (uint32_t)(k % r->slots.leaf_slots);
+		if (!leaf || !bit_get(leaf->live, i))
+			continue;
+		bit_set(leaf->live, i, false);
+		leaf->n_live--;
+		if (r->dead_max && (leaf->n_held - leaf->n_live >= r->dead_max || !leaf->n_live))
+			leaf_trim(r, leaf);
 	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void ram_stats(struct store *s, struct store_stats *sum)
+{
+	struct ram *r = (struct ram *)s;
+	pthread_mutex_lock(&r->lock);
+	sum->memory_bytes += r->n_held * s->page_bytes;
+	pthread_mutex_unlock(&r->lock);
 }
 
 static uint64_t ram_cost_ns(struct store *s, enum store_direction d, uint64_t slot, uint32_t n)
@@ -81,9 +183,13 @@ static uint64_t ram_cost_ns(struct store *s, enum store_direction d, uint64_t sl
 static void ram_close(struct store *s)
 {
 	struct ram *r = (struct ram *)s;
-	for (uint64_t i = 0; i < r->n_pages; i++)
-		mem_free(r->page[i]);
-	mem_free(r->page);
+	for (uint64_t i = 0; r->slots.leaf && i < r->slots.n_leaves; i++) {
+		struct ram_leaf *leaf = r->slots.leaf[i];
+		if (leaf)
+			mem_unreserve(leaf->bytes, (size_t)r->slots.leaf_slots * s->page_bytes);
+	}
+	slots_fini(&r->slots);
+	pthread_mutex_destroy(&r->lock);
 	mem_free(r);
 }
 
@@ -93,24 +199,40 @@ static const struct store_ops ram_ops = {
 	.read = ram_read,
 	.write = ram_write,
 	.discard = ram_discard,
+	.borrow = ram_borrow,
+	.stats = ram_stats,
 	.cost_ns = ram_cost_ns,
 	.close = ram_close,
 };
 
-static enum pw_err ram_open(const char *args, const struct store *like, struct store **ret, struct pw_why *why)
+static uint32_t leaf_slots_for(uint32_t page_bytes)
+{
+	uint32_t n = RAM_LEAF_SLOTS;
+	while (n > 1 && (uint64_t)n * page_bytes > RAM_LEAF_BYTES)
+		n /= 2;
+	return n;
+}
+
+static enum pw_err ram_open(const struct store_spec *spec, const struct store *like, struct store **ret, struct pw_why *why)
 {
 	uint64_t bytes_per_s = 8ull << 30;
 	const struct store_param param[] = { { "bytes_per_s", &bytes_per_s } };
-	enum pw_err err = store_params("ram", args, param, 1, why);
+	enum pw_err err = store_params("ram", spec->args, param, 1, why);
 	struct ram *r = err ? NULL : mem_zalloc(1, sizeof *r);
 	if (!r)
 		return err ? err : pw_fail(why, PW_NOMEM, "store ram: %s", pw_err_text(PW_NOMEM));
-	r->store = *like;
-	r->store.ops = &ram_ops;
-	r->store.keeps_data = true;
+	uint32_t leaf_slots = leaf_slots_for(like->page_bytes);
+	r->store = store_of_kind(like, &ram_ops);
 	r->bytes_per_s = bytes_per_s;
+	r->capacity = spec->capacity ? spec->capacity / like->page_bytes : UINT64_MAX;
+	r->dead_max = like->page_bytes % (uint64_t)sysconf(_SC_PAGESIZE) ? 0 : (leaf_slots + 3) / 4;
+	pthread_mutex_init(&r->lock, NULL);
+	if (!slots_init(&r->slots, r->store.n_slots, leaf_slots, sizeof(struct ram_leaf))) {
+		ram_close(&r->store);
+		return pw_fail(why, PW_NOMEM, "store ram: %s", pw_err_text(PW_NOMEM));
+	}
 	*ret = &r->store;
 	return PW_OK;
 }
 
-const struct store_kind store_kind_ram = { .ops = &ram_ops, .form = "ram", .open = ram_open };
+const struct store_kind store_kind_ram = { .ops = &ram_ops, .form = "ram[=SIZE]", .sized = true, .open = ram_open };

@@ -34,7 +34,7 @@ static const struct store_ops ssd_ops = {
 	.close = ssd_close,
 };
 
-static enum pw_err ssd_open(const char *args, const struct store *like, struct store **ret, struct pw_why *why)
+static enum pw_err ssd_open(const struct store_spec *spec, const struct store *like, struct store **ret, struct pw_why *why)
 {
 	struct ssd model = { .store = *like, .read_ns = 80000, .write_ns = 20000, .bytes_per_s = 2ull << 30 };
 	const struct store_param param[] = {
@@ -42,7 +42,7 @@ static enum pw_err ssd_open(const char *args, const struct store *like, struct s
 		{ "write_ns", &model.write_ns },
 		{ "bytes_per_s", &model.bytes_per_s },
 	};
-	enum pw_err err = store_params("ssd", args, param, 3, why);
+	enum pw_err err = store_params("ssd", spec->args, param, 3, why);
 	struct ssd *m = err ? NULL : mem_alloc(sizeof *m);
 	if (!m)
 		return err ? err : pw_fail(why, PW_NOMEM, "store ssd: %s", pw_err_text(PW_NOMEM));

@@ -1,14 +1,13 @@
 /* store.c - opening a store by its spec, and what every kind shares.
  *
- * Problem: a swap place is named by a person in one word; every kind must refuse nonsense in the same way, and every transfer must
- * be able to fail in a test.
- * Idea: the part before the colon picks the kind from STORE_LIST, the rest is the kind's own; the checked transfers store_read
- * and store_write are the only ones callers use.
+ * Problem: a swap place is named by a person in one word; every kind must refuse nonsense in the same way.
+ * Idea: the part before the first colon or equals sign picks the kind from STORE_LIST, "=SIZE" is its capacity, the rest is the
+ * kind's own.  Kinds that stand on others open them by the same door-less call, so any can stand on any.
  *
- * 1. A transfer that passes the checks stays inside the capacity.
- * 2. An injected failure happens before the store is asked, so its state is as if the device had refused.
- * Rejected: wrapping a store in a failing store, since the wrapper would have to be built by every caller of store_open. */
-#include "../base/inject.h"
+ *     store_open --- door --- tier --+-- lz4
+ *                                    +-- crypt --- file
+ *
+ * 1. A store that a caller holds has a door; one below another has none. */
 #include "../base/mem.h"
 #include "../base/text.h"
 #include "kind.h"
@@ -29,63 +28,92 @@ const struct store_ops *store_at(unsigned i)
 
 static enum pw_err kind_unknown(const char *spec, struct pw_why *why)
 {
-	char forms[200] = "";
+	char forms[300] = "";
 	for (unsigned i = 0, at = 0; i < N_KINDS && at < sizeof forms; i++)
 		at += (unsigned)snprintf(forms + at, sizeof forms - at, "%s%s", i ? ", " : "", kinds[i]->form);
 	return pw_fail(why, PW_INVALID, "'%s' is not a kind of store; write one of: %s", spec, forms);
 }
 
-enum pw_err store_open(const char *spec, uint32_t page_bytes, uint64_t n_slots, struct store **ret, struct pw_why *why)
+static const struct store_kind *kind_find(const char *spec, size_t length)
 {
-	size_t length = strcspn(spec, ":");
-	struct store like = { .page_bytes = page_bytes, .n_slots = n_slots };
 	for (unsigned i = 0; i < N_KINDS; i++) {
 		const char *name = kinds[i]->ops->name;
 		if (strlen(name) == length && !memcmp(name, spec, length))
-			return kinds[i]->open(spec[length] ? spec + length + 1 : "", &like, ret, why);
+			return kinds[i];
 	}
-	return kind_unknown(spec, why);
+	return NULL;
 }
 
-void store_close(struct store *s)
+/* The SIZE of NAME=SIZE:ARGS, which begins at text. */
+static enum pw_err capacity_read(const struct store_kind *kind, const char *text, struct store_spec *spec, struct pw_why *why)
+{
+	char word[32], what[40];
+	size_t length = strcspn(text, ":");
+	if (!kind->sized)
+		return pw_fail(why, PW_INVALID, "store %s takes no size; write %s", spec->text, kind->form);
+	snprintf(word, sizeof word, "%.*s", (int)(length < 31 ? length : 31), text);
+	snprintf(what, sizeof what, "store %s", kind->ops->name);
+	enum pw_err err = text_size_option(what, word, &spec->capacity, why);
+	if (!err && !spec->capacity)
+		err = pw_fail(why, PW_INVALID, "store %s: a capacity of 0 holds nothing", kind->ops->name);
+	spec->args = text + length + (text[length] == ':');
+	return err;
+}
+
+enum pw_err store_open_inner(const char *text, const struct store *like, struct store **ret, struct pw_why *why)
+{
+	size_t length = strcspn(text, ":=");
+	const struct store_kind *kind = kind_find(text, length);
+	struct store_spec spec = { .text = text, .args = text[length] ? text + length + 1 : "" };
+	if (!kind)
+		return kind_unknown(text, why);
+	enum pw_err err = text[length] == '=' ? capacity_read(kind, text + length + 1, &spec, why) : PW_OK;
+	return err ? err : kind->open(&spec, like, ret, why);
+}
+
+void store_close_inner(struct store *s)
 {
 	if (s)
 		s->ops->close(s);
 }
 
-static enum pw_err transfer_check(const struct store *s, enum store_direction d, uint64_t slot, uint32_t n, struct pw_why *why)
+enum pw_err store_open(const char *spec, uint32_t page_bytes, uint64_t n_slots, struct store **ret, struct pw_why *why)
 {
-	const char *verb = d == STORE_READ ? "read" : "write";
-	if (slot > s->n_slots || n > s->n_slots - slot)
-		return pw_fail(why, PW_NOSPACE, "swap %s: slot %llu is beyond the last of %llu", verb,
-		               (unsigned long long)(slot + n - 1), (unsigned long long)s->n_slots);
-	if (inject(d == STORE_READ ? INJECT_STORE_READ : INJECT_STORE_WRITE))
-		return pw_fail(why, PW_IO, "swap %s: slot %llu: injected failure", verb, (unsigned long long)slot);
-	return PW_OK;
+	struct store like = { .page_bytes = page_bytes, .n_slots = n_slots }, *s = NULL;
+	enum pw_err err = store_open_inner(spec, &like, &s, why);
+	if (!err)
+		err = door_open(s, spec, why);
+	if (err)
+		store_close_inner(s);
+	else
+		*ret = s;
+	return err;
 }
 
-enum pw_err store_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+void store_close(struct store *s)
 {
-	enum pw_err err = transfer_check(s, STORE_READ, slot, n, why);
-	return err ? err : s->ops->read(s, slot, n, pages, why);
+	if (!s)
+		return;
+	door_close(s);
+	s->ops->close(s);
 }
 
-enum pw_err store_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+struct store store_of_kind(const struct store *like, const struct store_ops *ops)
 {
-	enum pw_err err = transfer_check(s, STORE_WRITE, slot, n, why);
-	return err ? err : s->ops->write(s, slot, n, pages, why);
+	uint64_t n = like->n_slots < STORE_SLOTS_MAX ? like->n_slots : STORE_SLOTS_MAX;
+	return (struct store){ .ops = ops, .page_bytes = like->page_bytes, .n_slots = n, .keeps_data = true };
 }
 
-enum pw_err store_model_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+enum pw_err store_model_read(struct store *s, uint32_t n, const uint64_t slot[], void *const pages[], struct pw_why *why)
 {
 	(void)slot, (void)n, (void)pages;
-	return pw_fail(why, PW_UNSUPPORTED, "store %s models time and keeps no bytes; use ram or file:PATH", s->ops->name);
+	return pw_fail(why, PW_UNSUPPORTED, "store %s models time and keeps no bytes; use ram, lz4 or file:PATH", s->ops->name);
 }
 
-enum pw_err store_model_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+enum pw_err store_model_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
 	(void)slot, (void)n, (void)pages;
-	return pw_fail(why, PW_UNSUPPORTED, "store %s models time and keeps no bytes; use ram or file:PATH", s->ops->name);
+	return pw_fail(why, PW_UNSUPPORTED, "store %s models time and keeps no bytes; use ram, lz4 or file:PATH", s->ops->name);
 }
 
 void store_model_discard(struct store *s, uint64_t slot, uint32_t n)

@@ -14,7 +14,7 @@
  * Threads: any number may transfer, discard, borrow, flush and ask for figures at once, as long as no slot is written or discarded
  * by one while another uses the same slot; reads of one slot may overlap.  Opening, closing and cost_ns want the store alone.
  *
- * In a fault handler: a transfer takes locks of the store (held for short copies, never across a device's read) and at most 24 KiB
+ * In a fault handler: a transfer takes locks of the store (held for short copies, never across a device's read) and at most 32 KiB
  * of stack; it allocates only tables and slabs that grow with use, through mem_reserve, never the heap.  It reads and writes the
  * caller's pages while it holds them: these must not be paged by the caller itself. */
 #pragma once
