@@ -206,6 +206,11 @@ static struct room room_look(struct log *l)
 	return r;
 }
 
+static bool is_full(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 /* One step towards more backed free clusters.  => 0 or errno */
 static int room_make(struct log *l, const struct room *r, bool cleaning)
 {
@@ -214,11 +219,12 @@ static int room_make(struct log *l, const struct room *r, bool cleaning)
 		error = rebind(l);
 	else if (r->may_grow && (cleaning || !r->thin))
 		error = grow(l);
-	if (error && !cleaning)
-		error = log_clean(l);
-	if (error && r->may_grow && r->thin)
-		error = grow(l); /* nothing to be gained by cleaning */
-	return error;
+	if (!error || !is_full(error) || cleaning)
+		return error;
+	int cleaned = log_clean(l);
+	if (cleaned && r->may_grow && r->thin)
+		return grow(l); /* nothing to be gained by cleaning */
+	return cleaned == ENOSPC ? error : cleaned;
 }
 
 /* => at least one backed free cluster beyond those kept back, or an errno.  The cleaner itself may use those, and does not clean. */
@@ -388,7 +394,7 @@ static void trim(struct log *l)
 enum pw_err log_fail(const struct log *l, const char *verb, uint64_t slot, int error, struct pw_why *why)
 {
 	enum pw_err err = error == ENOMEM ? PW_NOMEM : PW_IO;
-	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+	if (is_full(error))
 		err = PW_NOSPACE;
 	return pw_fail(why, err, "store %s: %s of slot %llu: %s", l->name, verb, (unsigned long long)slot, strerror(error));
 }
