@@ -577,16 +577,16 @@ static enum pw_err bad_enter(struct pmap *p, const struct pmap_mapping *m)
 	more.prot |= planted_calls++ % 64 ? 0 : PMAP_WRITE;
 	return sound->enter(p, &more);
 }
-static enum pw_err bad_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+static enum pw_err bad_read(struct store *s, uint32_t n, const uint64_t slot[], void *const pages[], struct pw_why *why)
 {
-	enum pw_err err = sound_store->read(s, slot, n, pages, why);
+	enum pw_err err = sound_store->read(s, n, slot, pages, why);
 	if (!err && planted_calls++ % 16 == 0)
 		((uint64_t *)pages[0])[1]++;
 	return err;
 }
-static enum pw_err bad_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+static enum pw_err bad_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
-	return planted_calls++ % 16 ? sound_store->write(s, slot, n, pages, why) : PW_OK;
+	return planted_calls++ % 16 ? sound_store->write(s, n, slot, pages, why) : PW_OK;
 }
 
 #define BUG_LIST(X) \
