@@ -126,6 +126,8 @@ static uint64_t time_now(const struct kernel *k)
 static void policy_told(struct kernel *k, pfn_t of)
 {
 	const struct policy_ops *policy = k->config.policy;
+	if (of.v >= k->frames.n)
+		return; /* mapped by hand, to memory that is not the kernel's */
 	struct frame *frame = kernel_frame(k, (uint32_t)of.v);
 	if (!(frame->flags & FRAME_LISTED))
 		return;
