@@ -2,8 +2,8 @@
 #
 #   make            the command and the library, in build/           make demo     set up, build, and show a real run
 #   make check      set up, build, run every test                    make bench    measure; a table beside the targets
-#   make fuzz       fuzz every reader, FUZZ_SECONDS=60 each          make shared   also a shared library
-#   make install    PREFIX=/usr/local, DESTDIR=                      make clean
+#   make fuzz       fuzz every reader, FUZZ_SECONDS=60 each          make install  PREFIX=/usr/local, DESTDIR=
+#   make clean
 #
 # SAN=1 builds with address and undefined-behaviour checks, in build/san.  Nothing is written outside $(BUILD) but by install.
 
@@ -48,16 +48,17 @@ TESTS   := $(patsubst test/%.c,$(BUILD)/test/%,$(TEST_SRC))
 PROGS   := $(patsubst test/%.c,$(BUILD)/test/%,$(PROG_SRC))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 CANARIES := $(patsubst test/canary/%.c,$(BUILD)/canary/%,$(CANARY_SRC))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
 # A make of our own that works in parallel, unless the caller chose how many jobs there are.
 MAKE_IN_PARALLEL = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all setup demo check tests bench fuzz fuzzers shared install uninstall clean tidy FORCE
+.PHONY: all setup demo check tests bench fuzz fuzzers install uninstall clean tidy FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(LIB) $(if $(CLI_SRC),$(COMMAND)) $(if $(PLUGIN_SRC),$(PLUGIN))
+all: $(LIB) $(SHARED) $(if $(CLI_SRC),$(COMMAND)) $(if $(PLUGIN_SRC),$(PLUGIN))
 
 setup:
 	@BUILD=$(BUILD) CC="$(CC)" tools/setup
@@ -84,32 +85,31 @@ fuzz:
 tidy:
 	@tools/tidy
 
-tests: $(TESTS) $(PROGS) $(FUZZERS) $(CANARIES)
+tests: $(TESTS) $(EXAMPLES) $(PROGS) $(FUZZERS) $(CANARIES)
 fuzzers: $(FUZZERS)
-shared: $(SHARED)
 
 # Objects depend on the flags they were made with: another PREFIX or CFLAGS makes them anew.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' >$@
 
+# The library's are position independent, and show nothing but what the public header declares: one set serves both libraries.
+LIB_FLAGS := -fPIC -fvisibility=hidden
+$(call obj,$(LIB_SRC)): ALL_CFLAGS += $(LIB_FLAGS)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/pic/%.o: %.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo "  PIC   $<"
-	@$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
-
 $(LIB): $(call obj,$(LIB_SRC))
 	@echo "  AR    $@"
 	@rm -f $@ && ar rcs $@ $^
 
-$(SHARED): $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC))
+$(SHARED): $(call obj,$(LIB_SRC)) src/sim/pageworks.map
 	@echo "  LD    $@"
-	@$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libpageworks.so.0 -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libpageworks.so.0 -Wl,--version-script=src/sim/pageworks.map \
+		-o $@ $(filter %.o,$^) $(LIBS)
+	@ln -sf $(@F) $(BUILD)/libpageworks.so.0
 
 $(FUZZLIB): $(call obj,$(FUZZ_MAIN))
 	@rm -f $@ && ar rcs $@ $^
@@ -128,6 +128,12 @@ $(TESTS): $(BUILD)/test/%: $(BUILD)/obj/test/%.o $(call obj,$(TEST_HELP)) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# As a program of somebody else's: nothing but the public header, and the shared library.
+$(EXAMPLES): $(BUILD)/examples/%: examples/%.c include/pageworks.h $(SHARED) $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -std=c11 $(OPT) $(WARN) -Iinclude -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/..'
 
 $(CANARIES): $(BUILD)/canary/%: $(BUILD)/obj/test/canary/%.o
 	@mkdir -p $(@D)
@@ -161,9 +167,9 @@ install: all
 	@install -Dm644 $(LIB) $(call into,lib/libpageworks.a)
 	@test ! -f include/pageworks.h || install -Dm644 include/pageworks.h $(call into,include/pageworks.h)
 	@test ! -f $(PLUGIN) || install -Dm755 $(PLUGIN) $(call into,libexec/pageworks/pageworks-capture.so)
-	@test ! -f $(SHARED) || { install -Dm755 $(SHARED) $(call into,lib/libpageworks.so.$(VERSION)) && \
-		ln -sf libpageworks.so.$(VERSION) $(call into,lib/libpageworks.so.0) && \
-		ln -sf libpageworks.so.0 $(call into,lib/libpageworks.so); }
+	@install -Dm755 $(SHARED) $(call into,lib/libpageworks.so.$(VERSION))
+	@ln -sf libpageworks.so.$(VERSION) $(call into,lib/libpageworks.so.0)
+	@ln -sf libpageworks.so.0 $(call into,lib/libpageworks.so)
 	@test ! -f completions/pageworks.bash || \
 		install -Dm644 completions/pageworks.bash $(call into,share/bash-completion/completions/pageworks)
 	@for m in $(MAN); do install -Dm644 $$m $(call into,share/man)/man$${m##*.}/$${m##*/} || exit 1; done
@@ -180,4 +186,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -448,6 +448,6 @@ struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, e
 	fault_count(&f);
 	return (struct fault_report){
 		.outcome = f.outcome, .cause = f.cause == FAULT_CAUSES ? FAULT_demand_zero : f.cause, .major = f.major,
-		.arrived = f.arrived, .cost_ns = k->counts.modelled_ns - before, .why = f.why,
+		.io = err == PW_IO || err == PW_CORRUPT, .arrived = f.arrived, .cost_ns = k->counts.modelled_ns - before, .why = f.why,
 	};
 }

@@ -60,6 +60,7 @@ struct fault_report {
 	enum fault_outcome outcome;
 	enum fault_cause cause;   /* RESOLVED */
 	bool major;
+	bool io;                  /* BUS: its store or pager failed; otherwise it is beyond the end of its file */
 	bool arrived;             /* the policy has been told of the page, and so of the reference that will be made again */
 	uint64_t cost_ns;         /* modelled */
 	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; static */
@@ -82,6 +83,7 @@ struct kernel_config {
 	enum personality personality;
 	const struct policy_ops *policy;
 	struct policy_params policy_params; /* zeros: the defaults */
+	void *policy_custom;          /* for a policy from outside the list: goes into its env */
 	unsigned va_bits;             /* user addresses are below 2^va_bits: bounds what the kernel chooses; 0: 47 */
 	bool file_cache_cold;         /* linux: no file page is in memory at the start (otherwise a page of a file never seen before
 	                               * counts as cached, as on a computer where the program ran a moment ago) */

@@ -101,6 +101,7 @@ enum pw_err reclaim_init(struct kernel *k)
 		.modified = env_modified,
 		.next_use = env_next_use,
 		.seed = k->config.seed,
+		.custom = k->config.policy_custom,
 		.params = policy_params_of(policy, &k->config.policy_params),
 	};
 	k->policy_bytes = policy->bytes(k->frames.n_slots, &k->policy_env.params);

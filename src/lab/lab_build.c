@@ -73,7 +73,8 @@ static enum pw_err machine_make(char *text, struct computer **ret, struct pw_why
 		err = machine_words_resolve(&w, &o, why);
 	if (!err && spare > SPARE_MOST)
 		err = pw_fail(why, PW_INVALID, "spare: at most 1T of memory can lie behind the kernel's");
-	return err ? err : computer_create(&o, spare >> o.format.page_shift, ret, why);
+	const struct computer_parts parts = { .spare_frames = spare >> o.format.page_shift };
+	return err ? err : computer_create(&o, &parts, ret, why);
 }
 
 static enum pw_err machine_build(struct lab *l, const char *words, struct pw_why *why)
@@ -92,7 +93,8 @@ static enum pw_err machine_build(struct lab *l, const char *words, struct pw_why
 	lab_machine_drop(l);
 	l->computer = made;
 	l->machine_text = text;
-	return lab_base_take(l);
+	computer_base_take(l->computer, &l->base);
+	return PW_OK;
 }
 
 enum pw_err lab_machine_default(struct lab *l, struct pw_why *why) { return machine_build(l, "", why); }
@@ -313,7 +315,7 @@ static bool map_words(struct lab *l, const struct lab_line *line, struct process
 			if (i + 1 < line->n && line->word[i + 1][0] >= '0' && line->word[i + 1][0] <= '9' &&
 			    !lab_number(l, "offset", line->word[++i], &m->offset))
 				return false;
-			computer_file_bytes(l->computer, m->file_id, &m->file_bytes);
+			computer_file_size(l->computer, m->file_id, &m->file_bytes);
 		} else {
 			lab_fail(l,
 			         "map: '%s' is no word of a mapping; those are called NAME, file NAME [OFFSET], shared, stack, "

@@ -11,110 +11,17 @@
 #include "../sim/lookup.h"
 #include <string.h>
 
-static const char *const cause_names[FAULT_CAUSES] = {
-#define X(name, text, major) #name,
-	FAULT_CAUSE_LIST(X)
-#undef X
-};
-
-enum pw_err lab_base_take(struct lab *l)
-{
-	struct machine *m = computer_machine(l->computer);
-	machine_counts(m, &l->base.machine);
-	kernel_counts(computer_kernel(l->computer), &l->base.kernel);
-	for (unsigned i = 0; i < machine_n_tlbs(m); i++)
-		l->base.tlb[i] = machine_tlb_counts(m, i);
-	return PW_OK;
-}
-
 enum lab_outcome lab_count(struct lab *l, const struct lab_line *line)
 {
 	(void)line;
-	enum pw_err err = lab_base_take(l);
+	computer_base_take(l->computer, &l->base);
 	lab_tell(l, "figures begin at zero here\n");
-	return err ? lab_fail_err(l, err) : LAB_DONE;
+	return LAB_DONE;
 }
 
 static void put(json_t *object, const char *name, uint64_t value)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-static json_t *faults_tree(const struct fault_counts *f, const struct fault_counts *base)
-{
-	static const struct fault_counts zeros;
-	json_t *faults = json_object(), *causes = json_object();
-	base = base ? base : &zeros;
-	put(faults, "total", f->total - base->total);
-	put(faults, "minor", f->minor - base->minor);
-	put(faults, "major", f->major - base->major);
-	put(faults, "protection", f->protection - base->protection);
-	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		put(causes, cause_names[i], f->by_cause[i] - base->by_cause[i]);
-	json_object_set_new(faults, "by_cause", causes);
-	return faults;
-}
-
-static json_t *references_tree(const struct machine_counts *m, const struct machine_counts *base)
-{
-	static const char *const names[ACCESS_KINDS] = { "loads", "stores", "fetches" };
-	json_t *refs = json_object();
-	uint64_t total = 0;
-	for (unsigned i = 0; i < ACCESS_KINDS; i++) {
-		put(refs, names[i], m->references[i] - base->references[i]);
-		total += m->references[i] - base->references[i];
-	}
-	put(refs, "total", total);
-	return refs;
-}
-
-static void kernel_figures(struct lab *l, json_t *root)
-{
-	struct kernel_counts k;
-	const struct kernel_counts *base = &l->base.kernel;
-	json_t *reclaim = json_object(), *memory = json_object(), *swap = json_object();
-	kernel_counts(computer_kernel(l->computer), &k);
-	json_object_set_new(root, "faults", faults_tree(&k.faults, &base->faults));
-	put(reclaim, "evicted", k.evicted - base->evicted);
-	put(reclaim, "written_back", k.written_back - base->written_back);
-	put(reclaim, "refaults", k.refaults - base->refaults);
-	put(reclaim, "oom_kills", k.oom_kills - base->oom_kills);
-	put(memory, "resident_pages", k.resident_pages);
-	put(memory, "free_frames", lab_free_frames(l));
-	put(memory, "page_table_bytes", k.table_bytes);
-	put(memory, "touched_pages", k.touched_pages);
-	put(swap, "used", k.swap_used_slots);
-	put(swap, "reads", k.swap_reads - base->swap_reads);
-	put(swap, "writes", k.swap_writes - base->swap_writes);
-	put(root, "modelled_ns", k.modelled_ns - base->modelled_ns);
-	json_object_set_new(root, "reclaim", reclaim);
-	json_object_set_new(root, "memory", memory);
-	json_object_set_new(root, "swap", swap);
-}
-
-static void machine_figures(struct lab *l, json_t *root)
-{
-	struct machine *m = computer_machine(l->computer);
-	const struct machine_counts *base = &l->base.machine;
-	struct machine_counts c;
-	json_t *walks = json_object(), *tlbs = json_array();
-	machine_counts(m, &c);
-	json_object_set_new(root, "references", references_tree(&c, base));
-	put(walks, "count", c.walks - base->walks);
-	put(walks, "memory_references", c.walk_references - base->walk_references);
-	json_object_set_new(root, "walks", walks);
-	for (unsigned i = 0; i < machine_n_tlbs(m); i++) {
-		struct tlb_counts t = machine_tlb_counts(m, i);
-		json_t *tlb = json_object();
-		json_object_set_new(tlb, "name", json_string(t.name));
-		put(tlb, "accesses", t.accesses - l->base.tlb[i].accesses);
-		put(tlb, "hits", t.hits - l->base.tlb[i].hits);
-		put(tlb, "misses", t.misses - l->base.tlb[i].misses);
-		json_array_append_new(tlbs, tlb);
-	}
-	json_object_set_new(root, "tlb", tlbs);
-	put(root, "switches", c.context_switches - base->context_switches);
-	put(root, "flushes", c.flushes - base->flushes);
 }
 
 static json_t *last_tree(struct lab *l)
@@ -137,7 +44,7 @@ static json_t *last_tree(struct lab *l)
 		put(last, "victim_dirty", a->eviction[0].dirty);
 	}
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		put(cause, cause_names[i], a->n_faults && a->fault.outcome == FAULT_OUTCOME_RESOLVED && a->fault.cause == i);
+		put(cause, fault_cause_name(i), a->n_faults && a->fault.outcome == FAULT_OUTCOME_RESOLVED && a->fault.cause == i);
 	json_object_set_new(last, "cause", cause);
 	return last;
 }
@@ -154,7 +61,7 @@ static json_t *processes_tree(struct lab *l)
 		put(p, "resident_pages", info.resident_pages);
 		put(p, "page_table_bytes", info.table_bytes);
 		put(p, "mapped_bytes", info.mapped_bytes);
-		json_object_set_new(p, "faults", faults_tree(&info.faults, NULL));
+		json_object_set_new(p, "faults", fault_figures(&info.faults, NULL));
 		json_object_set_new(all, l->process[i].name, p);
 	}
 	return all;
@@ -165,8 +72,7 @@ json_t *lab_figures_tree(struct lab *l)
 	json_t *root = json_object();
 	if (!root)
 		return NULL;
-	machine_figures(l, root);
-	kernel_figures(l, root);
+	computer_figures(l->computer, &l->base, root);
 	json_object_set_new(root, "last", last_tree(l));
 	json_object_set_new(root, "process", processes_tree(l));
 	lab_segments_figures(l, root);

@@ -73,12 +73,6 @@ struct lab_ranks {
 	bool known;              /* they were counted: with very many pages they are not */
 };
 
-struct lab_base {
-	struct machine_counts machine;
-	struct kernel_counts kernel;
-	struct tlb_counts tlb[TLB_ARRAYS];
-};
-
 struct lab {
 	struct lab_options opt;
 	struct computer *computer;
@@ -100,7 +94,7 @@ struct lab {
 	struct lab_page *page;   /* what page_index points to */
 	uint64_t n_pages;
 	struct htab page_index;  /* pid << 44 | page -> index */
-	struct lab_base base;
+	struct computer_base base;
 	struct lab_segments *segments; /* lab_segment.h; NULL: nobody has asked for any */
 
 	char **history;          /* the lines that changed the session */
@@ -139,7 +133,6 @@ must_use bool lab_rights(struct lab *l, const char *word, unsigned *ret);
 
 /* lab_show.c: the i-th word of show.  => NULL past the end */
 const char *lab_show_word(unsigned i);
-uint64_t lab_free_frames(struct lab *l); /* for pages of programs */
 
 /* lab_access.c */
 const struct lab_page *lab_page_find(const struct lab *l, uint32_t pid, vpn_t page);
@@ -148,7 +141,6 @@ void lab_tell_bytes(struct lab *l, uint64_t va, const uint8_t *bytes, uint64_t n
 
 /* lab_expect.c: => a new tree, NULL: no memory */
 json_t *lab_figures_tree(struct lab *l);
-must_use enum pw_err lab_base_take(struct lab *l);
 
 /* lab.c: a second session that is where this one is, to be destroyed by the caller.  => NULL, and why is filled */
 struct lab *lab_copy(struct lab *l);

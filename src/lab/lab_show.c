@@ -152,14 +152,6 @@ static const char *const role_words[FRAME_ROLES] = {
 #undef X
 };
 
-uint64_t lab_free_frames(struct lab *l)
-{
-	struct kernel_counts k;
-	uint64_t limit = computer_options(l->computer)->page_frames;
-	kernel_counts(computer_kernel(l->computer), &k);
-	return limit ? limit - k.resident_pages : k.free_frames;
-}
-
 static void frame_show(struct lab *l, pfn_t f, const struct frame_info *i)
 {
 	fprintf(l->out, "  %6llu  %-14s", (unsigned long long)f.v, role_words[i->role]);
@@ -193,7 +185,7 @@ static enum lab_outcome show_frames(struct lab *l)
 	uint64_t limit = computer_options(l->computer)->page_frames;
 	if (limit)
 		fprintf(l->out, "  %llu of the %llu frames for pages of programs are free; page tables are beside them\n",
-		        (unsigned long long)lab_free_frames(l), (unsigned long long)limit);
+		        (unsigned long long)computer_free_frames(l->computer), (unsigned long long)limit);
 	else
 		fprintf(l->out, "  %llu of %llu frames are free\n", (unsigned long long)free, (unsigned long long)n);
 	return LAB_DONE;
@@ -358,7 +350,7 @@ static enum lab_outcome show_stats(struct lab *l)
 	        (unsigned long long)(k.refaults - l->base.kernel.refaults));
 	fprintf(l->out, "memory      %llu pages in memory, %llu frames free, %llu bytes of page tables\n",
 	        (unsigned long long)k.resident_pages,
-	        (unsigned long long)lab_free_frames(l), (unsigned long long)k.table_bytes);
+	        (unsigned long long)computer_free_frames(l->computer), (unsigned long long)k.table_bytes);
 	return LAB_DONE;
 }
 

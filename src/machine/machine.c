@@ -166,9 +166,7 @@ struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *re
 	return run(m, cpu, refs, n < room ? n : room, true);
 }
 
-/* One reference for each page the bytes lie on; here (at most) the bytes of one page. */
-static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes,
-					uint64_t n)
+struct machine_stop machine_translate(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, paddr_t *ret)
 {
 	struct tlb_entry e;
 	enum machine_fault fault = mmu_reference(m, &m->cpu[cpu], va, kind, m->now + 1, &e);
@@ -177,12 +175,24 @@ static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t
 	m->now++;
 	m->counts.references[kind]++;
 	uint64_t page = 1ull << ptfmt_level_shift(&m->format, tlb_entry_level(e));
-	uint8_t *at = (uint8_t *)physmem_frame(&m->mem, tlb_entry_pfn(e)) + (va.v & (page - 1));
+	*ret = paddr_add(pfn_addr(tlb_entry_pfn(e), m->format.page_shift), va.v & (page - 1));
+	return (struct machine_stop){ .why = MACHINE_DONE, .done = 1 };
+}
+
+/* One reference for each page the bytes lie on; here (at most) the bytes of one page. */
+static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes,
+					uint64_t n)
+{
+	paddr_t at;
+	struct machine_stop stop = machine_translate(m, cpu, va, kind, &at);
+	if (stop.why == MACHINE_FAULTED)
+		return stop;
 	if (kind == ACCESS_STORE)
-		memcpy(at, bytes, n);
+		memcpy(m->mem.bytes + at.v, bytes, n);
 	else
-		memcpy(bytes, at, n);
-	return (struct machine_stop){ .why = MACHINE_DONE, .done = n };
+		memcpy(bytes, m->mem.bytes + at.v, n);
+	stop.done = n;
+	return stop;
 }
 
 static struct machine_stop move(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, uint8_t *bytes, uint64_t n)

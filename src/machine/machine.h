@@ -63,6 +63,9 @@ void machine_destroy(struct machine *m);
 /* Runs the batch on a CPU until its end or the first fault, or (log_every) until the log is full. */
 struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n);
 
+/* One reference: where it leads.  => *ret when DONE */
+struct machine_stop machine_translate(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, paddr_t *ret);
+
 /* Moves bytes as the CPU would, through its MMU, page by page.  => stops before the first byte that faults. */
 struct machine_stop machine_read(struct machine *m, unsigned cpu, vaddr_t va, void *bytes, uint64_t n);
 struct machine_stop machine_write(struct machine *m, unsigned cpu, vaddr_t va, const void *bytes, uint64_t n);

@@ -51,6 +51,7 @@ struct policy_env {
 	uint64_t (*next_use)(void *ctx, uint64_t key);    /* the time of the key's next reference after now, or POLICY_NEVER */
 	const uint64_t *next;                             /* or, where the driver knows it for the page it tells of: that time */
 	uint32_t *memo;       /* NULL, or a word for each key, where keys are small numbers: see ghost.h */
+	void *custom;         /* for a policy from outside the list: its own; NULL otherwise */
 	uint64_t now;         /* virtual time: references made, the one that is being told of (touch) or has missed included */
 	uint64_t seed;
 	struct policy_params params;

@@ -20,13 +20,15 @@
 enum { ATTEMPTS = 64, TABLE_BYTES = 64 << 20 };
 
 struct computer_bytes {
-	uint8_t *bytes;
+	uint8_t *bytes;          /* NULL: a pager's */
 	uint64_t n;
+	struct computer_pager pager;
 };
 
 struct computer {
 	struct run_options opt;
-	uint64_t frames, spare;  /* the kernel's, and those behind them */
+	struct computer_parts parts;
+	uint64_t frames;         /* the kernel's */
 	struct machine *machine;
 	struct pmap_sys *pmap;
 	struct store *swap;
@@ -62,6 +64,8 @@ static void note_eviction(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool 
 	if (c->n_evictions < COMPUTER_EVICTIONS)
 		c->eviction[c->n_evictions] = (struct computer_eviction){ pid, page, from, dirty };
 	c->n_evictions++;
+	if (c->parts.evicting)
+		c->parts.evicting(c->parts.ctx, pid, page, from, dirty);
 }
 
 void computer_forget_evictions(struct computer *c) { c->n_evictions = 0; }
@@ -74,35 +78,47 @@ unsigned computer_evictions(const struct computer *c, const struct computer_evic
 
 /* ---- files ---- */
 
-enum pw_err computer_file(struct computer *c, const void *bytes, uint64_t n, uint64_t *ret_id)
+static enum pw_err file_add(struct computer *c, struct computer_bytes file, uint64_t *ret_id)
 {
-	uint8_t *copy = mem_alloc(n ? n : 1);
 	struct computer_bytes *grown = mem_realloc(c->file, c->n_files + 1, sizeof *grown);
-	if (grown)
-		c->file = grown;
-	if (!grown || !copy) {
-		mem_free(copy);
+	if (!grown)
 		return PW_NOMEM;
-	}
-	memcpy(copy, bytes, n);
-	c->file[c->n_files] = (struct computer_bytes){ copy, n };
+	c->file = grown;
+	c->file[c->n_files] = file;
 	*ret_id = ++c->n_files;
 	return PW_OK;
 }
 
-const uint8_t *computer_file_bytes(const struct computer *c, uint64_t id, uint64_t *n)
+enum pw_err computer_file(struct computer *c, const void *bytes, uint64_t n, uint64_t *ret_id)
+{
+	uint8_t *copy = mem_alloc(n ? n : 1);
+	if (!copy)
+		return PW_NOMEM;
+	memcpy(copy, bytes, n);
+	enum pw_err err = file_add(c, (struct computer_bytes){ .bytes = copy, .n = n }, ret_id);
+	if (err)
+		mem_free(copy);
+	return err;
+}
+
+enum pw_err computer_file_paged(struct computer *c, const struct computer_pager *pager, uint64_t n, uint64_t *ret_id)
+{
+	return file_add(c, (struct computer_bytes){ .n = n, .pager = *pager }, ret_id);
+}
+
+bool computer_file_size(const struct computer *c, uint64_t id, uint64_t *n)
 {
 	if (id == 0 || id > c->n_files)
-		return NULL;
+		return false;
 	*n = c->file[id - 1].n;
-	return c->file[id - 1].bytes;
+	return true;
 }
 
 /* The part of [offset, offset + n) that the file has. */
 static uint64_t file_part(const struct computer *c, uint64_t id, uint64_t offset, uint64_t n)
 {
 	uint64_t have = 0;
-	if (!computer_file_bytes(c, id, &have) || offset >= have)
+	if (!computer_file_size(c, id, &have) || offset >= have)
 		return 0;
 	return have - offset < n ? have - offset : n;
 }
@@ -111,9 +127,12 @@ static enum pw_err file_read(void *ctx, uint64_t id, uint64_t offset, void *byte
 {
 	const struct computer *c = ctx;
 	uint64_t part = file_part(c, id, offset, n);
-	if (part)
-		memcpy(bytes, c->file[id - 1].bytes + offset, part);
+	const struct computer_bytes *f = part ? &c->file[id - 1] : NULL;
 	memset((uint8_t *)bytes + part, 0, n - part);
+	if (f && f->bytes)
+		memcpy(bytes, f->bytes + offset, part);
+	else if (f && f->pager.read(f->pager.ctx, offset, bytes, part) != 0)
+		return PW_IO;
 	return PW_OK;
 }
 
@@ -121,8 +140,11 @@ static enum pw_err file_write(void *ctx, uint64_t id, uint64_t offset, const voi
 {
 	const struct computer *c = ctx;
 	uint64_t part = file_part(c, id, offset, n);
-	if (part)
-		memcpy(c->file[id - 1].bytes + offset, bytes, part);
+	const struct computer_bytes *f = part ? &c->file[id - 1] : NULL;
+	if (f && f->bytes)
+		memcpy(f->bytes + offset, bytes, part);
+	else if (f && f->pager.write && f->pager.write(f->pager.ctx, offset, bytes, part) != 0)
+		return PW_IO;
 	return PW_OK;
 }
 
@@ -133,13 +155,13 @@ static enum pw_err build_machine(struct computer *c, struct pw_why *why)
 	const struct run_options *o = &c->opt;
 	bool recency = o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
 	struct machine_config mc = {
-		.format = &o->format, .frames = c->frames + c->spare, .n_cpus = o->n_cpus, .cpu = &o->cpu, .seed = o->seed,
+		.format = &o->format, .frames = c->frames + c->parts.spare_frames, .n_cpus = o->n_cpus, .cpu = &o->cpu, .seed = o->seed,
 		.log_touches = recency, .log_every = recency && o->policy->sees == POLICY_SEES_EVERY,
 	};
 	enum pw_err err = machine_create(&mc, &c->machine, why);
 	if (!err && pmap_machine_create(c->machine, &c->pmap) != PW_OK)
 		err = pw_fail(why, PW_NOMEM, "out of memory for the machine's page tables");
-	if (!err && strcmp(o->swap, "none") != 0)
+	if (!err && !c->swap && strcmp(o->swap, "none") != 0)
 		err = store_open(o->swap, 1u << o->format.page_shift, UINT64_MAX, &c->swap, why);
 	if (!err && c->swap && !c->swap->keeps_data)
 		err = pw_fail(why, PW_INVALID, "swap %s only tells how long a disk would take; bytes need one that keeps them, such as ram",
@@ -156,6 +178,7 @@ static enum pw_err build_kernel(struct computer *c, struct pw_why *why)
 		.pmap = c->pmap, .memory = machine_physmem(c->machine), .carries_data = true, .files = &c->files,
 		.n_frames = c->frames, .page_frames = o->page_frames, .page_shift = o->format.page_shift,
 		.personality = o->personality, .policy = o->policy, .policy_params = o->policy_params,
+		        .policy_custom = c->parts.policy_custom,
 		.va_bits = run_user_bits(&o->format), .file_cache_cold = o->cold_files,
 		.swap = c->swap, .cost = &o->cost, .seed = o->seed, .ctx = c, .now = answer_now, .evicting = note_eviction,
 		.touched = recency ? answer_touched : NULL,
@@ -167,22 +190,31 @@ static enum pw_err build_kernel(struct computer *c, struct pw_why *why)
 	return err;
 }
 
-enum pw_err computer_create(const struct run_options *o, uint64_t spare_frames, struct computer **ret, struct pw_why *why)
+enum pw_err computer_create(const struct run_options *o, const struct computer_parts *parts, struct computer **ret,
+                            struct pw_why *why)
 {
+	static const struct computer_parts none;
 	*ret = NULL;
-	if (o->policy->wants_future)
-		return pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
-		               "'pageworks run' can read a trace twice", o->policy->name);
+	parts = parts ? parts : &none;
 	struct computer *c = mem_zalloc(1, sizeof *c);
-	if (!c)
+	if (!c) {
+		store_close(parts->swap);
 		return pw_fail(why, PW_NOMEM, "out of memory for a computer");
+	}
 	c->opt = *o;
+	c->parts = *parts;
+	c->swap = parts->swap;
+	c->opt.policy = parts->policy ? parts->policy : o->policy;
 	c->frames = run_frames(o);
-	c->spare = spare_frames;
 	uint64_t tables = TABLE_BYTES >> o->format.page_shift;
 	if (o->page_frames && c->frames > o->page_frames + tables)
 		c->frames = o->page_frames + tables;
-	enum pw_err err = build_machine(c, why);
+	enum pw_err err = PW_OK;
+	if (c->opt.policy->wants_future)
+		err = pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
+		              "'pageworks run' can read a trace twice", o->policy->name);
+	if (!err)
+		err = build_machine(c, why);
 	if (!err)
 		err = build_kernel(c, why);
 	if (err)
@@ -256,6 +288,8 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 	if (a->n_faults++ == 0)
 		a->trap = stop->fault;
 	a->fault = process_fault(p, cpu, stop->va, stop->kind);
+	if (c->parts.faulted)
+		c->parts.faulted(c->parts.ctx, p, stop->va, &a->fault);
 	if (a->fault.outcome != FAULT_OUTCOME_RESOLVED)
 		return false;
 	struct pmap_mapping m;

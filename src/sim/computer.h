@@ -4,13 +4,25 @@
  * made like any reference of a run (looked up in the TLBs, walked for, faulted for), and what happened on the way is told. */
 #pragma once
 #include "run.h"
+#include <jansson.h>
 
 struct computer;
 
-/* The options of a run; what is about traces (limit, warm-up, the future) must not be asked for.  Behind the memory that the kernel
- * owns there are spare_frames more, which only translations made by hand reach.
+/* What may be different from the options.  Zeros: nothing. */
+struct computer_parts {
+	uint64_t spare_frames;   /* memory behind the kernel's, which only translations made by hand reach */
+	const struct policy_ops *policy; /* instead of that of the options, with what goes into its env: */
+	void *policy_custom;
+	struct store *swap;      /* likewise; owned by the computer from then on, also when it cannot be made */
+	void (*faulted)(void *ctx, struct process *p, vaddr_t va, const struct fault_report *f); /* told of as they happen */
+	void (*evicting)(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty);
+	void *ctx;
+};
+
+/* The options of a run; what is about traces (limit, warm-up, the future) must not be asked for.  parts may be NULL.
  * => PW_INVALID with why, PW_NOMEM; *ret is NULL then */
-must_use enum pw_err computer_create(const struct run_options *o, uint64_t spare_frames, struct computer **ret, struct pw_why *why);
+must_use enum pw_err computer_create(const struct run_options *o, const struct computer_parts *parts, struct computer **ret,
+                                     struct pw_why *why);
 void computer_destroy(struct computer *c);
 struct kernel *computer_kernel(struct computer *c);
 struct machine *computer_machine(struct computer *c);
@@ -20,8 +32,15 @@ uint64_t computer_kernel_frames(const struct computer *c); /* the spare ones com
 
 /* A file of these bytes (copied), which mappings name by its number: 1, 2, ...  => PW_NOMEM */
 must_use enum pw_err computer_file(struct computer *c, const void *bytes, uint64_t n, uint64_t *ret_id);
-/* The bytes of a file as they are on its disk now.  => NULL: there is no such file */
-const uint8_t *computer_file_bytes(const struct computer *c, uint64_t id, uint64_t *n);
+/* A file of n bytes that others provide; pager is copied.  What they answer other than 0 is an I/O error. */
+struct computer_pager {
+	int (*read)(void *ctx, uint64_t offset, void *bytes, size_t n);
+	int (*write)(void *ctx, uint64_t offset, const void *bytes, size_t n); /* NULL: stores are dropped with their page */
+	void *ctx;
+};
+must_use enum pw_err computer_file_paged(struct computer *c, const struct computer_pager *pager, uint64_t n, uint64_t *ret_id);
+/* => false: there is no such file */
+bool computer_file_size(const struct computer *c, uint64_t id, uint64_t *n);
 
 enum { COMPUTER_EVICTIONS = 16 };
 
@@ -55,6 +74,20 @@ void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_
 /* Before anything else that may evict, to learn of it afterwards. */
 void computer_forget_evictions(struct computer *c);
 unsigned computer_evictions(const struct computer *c, const struct computer_eviction **ret);
+
+/* Figures of machine and kernel, named as in a result object, counted from base on; what is a state is as it is now. */
+struct computer_base {
+	struct machine_counts machine;
+	struct kernel_counts kernel;
+	struct tlb_counts tlb[TLB_ARRAYS];
+};
+void computer_base_take(struct computer *c, struct computer_base *ret);
+/* Adds them to an object.  base NULL: from the beginning.  Of a NULL object or without memory, some or all are missing. */
+void computer_figures(struct computer *c, const struct computer_base *base, json_t *root);
+void machine_figures(const struct machine *m, const struct computer_base *base, json_t *root);
+json_t *fault_figures(const struct fault_counts *f, const struct fault_counts *base);
+uint64_t computer_free_frames(struct computer *c); /* for pages of programs */
+const char *fault_cause_name(enum fault_cause cause); /* "demand_zero" */
 
 /* All of physical memory as a raw image, and where the page tables of each process begin, a line each, as a run dumps them.
  * => PW_IO with why */
