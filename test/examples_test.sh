@@ -30,22 +30,24 @@ if ! have pkg-config; then
 elif [ -n "${SAN:-}" ]; then
 	skip "an installed library is found by pkg-config: this one is built with sanitizers"
 else
-	make -C "$source" BUILD="$build" PREFIX="$dir/usr" install >log 2>&1 || explain log
-	PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig
-	export PKG_CONFIG_PATH
+	# Another PREFIX would build everything anew; a DESTDIR does not.
+	make -C "$source" BUILD="$build" DESTDIR="$dir" PREFIX=/usr/local install >log 2>&1 || explain log
+	PKG_CONFIG_PATH=$dir/usr/local/lib/pkgconfig
+	PKG_CONFIG_SYSROOT_DIR=$dir
+	export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 	# shellcheck disable=SC2046
 	${CC:-gcc} -o shared "$source/examples/pager.c" $(pkg-config --cflags --libs pageworks) 2>err &&
-		LD_LIBRARY_PATH=$dir/usr/lib ./shared >out 2>>err
+		LD_LIBRARY_PATH=$dir/usr/local/lib ./shared >out 2>>err
 	ok=$?
 	point $ok "an example against the installed shared library, by pkg-config"
 	[ $ok -eq 0 ] || explain err
 	# shellcheck disable=SC2046
-	${CC:-gcc} -o static "$source/examples/pager.c" $(pkg-config --cflags pageworks) "$dir/usr/lib/libpageworks.a" \
+	${CC:-gcc} -o static "$source/examples/pager.c" $(pkg-config --cflags pageworks) "$dir/usr/local/lib/libpageworks.a" \
 		$(pkg-config --static --libs-only-l pageworks | sed 's/-lpageworks//') 2>err && ./static >out 2>>err
 	ok=$?
 	point $ok "an example against the installed archive"
 	[ $ok -eq 0 ] || explain err
-	"$dir/usr/bin/pageworks" lab --list >out 2>&1 && grep -q belady out
+	"$dir/usr/local/bin/pageworks" lab --list >out 2>&1 && grep -q belady out
 	point $? "an installed command finds its scenarios"
 fi
 plan
