@@ -4,6 +4,7 @@
  * Idea: a page at a time, through functions that know nothing of stores.  Its time is not modelled: it is what it is. */
 #include "custom.h"
 #include "../base/mem.h"
+#include "kind.h"
 #include <string.h>
 
 struct custom {
@@ -16,24 +17,24 @@ static enum pw_err custom_failed(const char *verb, uint64_t slot, int error, str
 	return pw_fail(why, PW_IO, "store: %s slot %llu: %s", verb, (unsigned long long)slot, strerror(error));
 }
 
-static enum pw_err custom_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why)
+static enum pw_err custom_read(struct store *s, uint32_t n, const uint64_t slot[], void *const pages[], struct pw_why *why)
 {
 	const struct store_custom *t = &((struct custom *)s)->theirs;
 	for (uint32_t i = 0; i < n; i++) {
-		int error = t->read(t->ctx, slot + i, pages[i], s->page_bytes);
+		int error = t->read(t->ctx, slot[i], pages[i], s->page_bytes);
 		if (error)
-			return custom_failed("reading", slot + i, error, why);
+			return custom_failed("reading", slot[i], error, why);
 	}
 	return PW_OK;
 }
 
-static enum pw_err custom_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why)
+static enum pw_err custom_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
 	const struct store_custom *t = &((struct custom *)s)->theirs;
 	for (uint32_t i = 0; i < n; i++) {
-		int error = t->write(t->ctx, slot + i, pages[i], s->page_bytes);
+		int error = t->write(t->ctx, slot[i], pages[i], s->page_bytes);
 		if (error)
-			return custom_failed("writing", slot + i, error, why);
+			return custom_failed("writing", slot[i], error, why);
 	}
 	return PW_OK;
 }
@@ -61,11 +62,17 @@ static const struct store_ops custom_ops = {
 enum pw_err store_custom_open(const struct store_custom *c, uint32_t page_bytes, uint64_t n_slots, struct store **ret,
                               struct pw_why *why)
 {
+	const struct store like = { .page_bytes = page_bytes, .n_slots = n_slots };
 	struct custom *s = mem_zalloc(1, sizeof *s);
-	*ret = &s->store;
+	*ret = NULL;
 	if (!s)
 		return pw_fail(why, PW_NOMEM, "out of memory for a store");
-	s->store = (struct store){ .ops = &custom_ops, .page_bytes = page_bytes, .n_slots = n_slots, .keeps_data = true };
+	s->store = store_of_kind(&like, &custom_ops);
 	s->theirs = *c;
-	return PW_OK;
+	enum pw_err err = door_open(&s->store, "custom", why);
+	if (err)
+		custom_close(&s->store);
+	else
+		*ret = &s->store;
+	return err;
 }
