@@ -77,6 +77,32 @@ timeout 60 "$pageworks" walk --root 0 noise --all >out 2>err
 [ $? -eq 0 ] && tail -1 out | grep -q 'ranges'
 point $? "noise is listed without a crash"
 
+# A process of this computer.
+sleep 1000 &
+pid=$!
+until grep -q '\[stack\]' "/proc/$pid/maps" 2>/dev/null && [ "$(cat "/proc/$pid/comm")" = sleep ]; do sleep 0.1; done
+top=$(sed -n 's/^[0-9a-f]*-\([0-9a-f]*\) .*\[stack\]$/\1/p' "/proc/$pid/maps")
+address=$(printf '0x%x' $((0x$top - 64)))
+if "$pageworks" walk --pid $pid 0 >out 2>err || [ $? -eq 1 ]; then
+	walks 'goes through: the page is present' --pid $pid "$address"
+	walks '[stack]' --pid $pid --all
+	walks '"translates": true' --json - --pid $pid "$address"
+	fails 'the mapping does not grant it' --pid $pid "$address" --access fetch
+	fails 'no mapping holds this address' 0x10 --pid $pid
+	frame=$("$pageworks" walk --pid $pid "$address" | sed -n 's/^  frame *\(0x[0-9a-f]*\).*/\1/p')
+	if [ -n "$frame" ]; then
+		walks "$(printf '%016x' $((0x$top - 4096)))" --pid $pid --find $((frame * $(getconf PAGESIZE)))
+	else
+		refused 125 "CAP_SYS_ADMIN" walk --pid $pid --find 0x1000
+	fi
+else
+	skip "walk --pid: $(cat err)"
+fi
+kill $pid
+refused 125 "no such process" walk --pid 4190000 0
+refused 125 "no process number" walk --pid me 0
+refused 125 "are about images" walk --pid 1 --root 0 0
+
 walks 'sv39' --format help
 refused 125 "did you mean 'sv39'" walk --format sv93 image 0
 refused 125 "which memory" walk

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "interrupt.h"
 #include "output.h"
+#include "walk_live.h"
 #include "walk_space.h"
 #include "../base/mem.h"
 #include "../base/text.h"
@@ -16,13 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum walk_key { KEY_ROOT = 0x200, KEY_FORMAT, KEY_PROCESS, KEY_ACCESS, KEY_SUPERVISOR, KEY_ALL, KEY_PAGES, KEY_FIND, KEY_JSON };
+enum walk_key { KEY_ROOT = 0x200, KEY_FORMAT, KEY_PROCESS, KEY_ACCESS, KEY_SUPERVISOR, KEY_ALL, KEY_PAGES, KEY_FIND, KEY_JSON, KEY_PID };
 enum { WALK_ADDRESSES = 1024, NOT_TRANSLATED = 1 };
 
 static const struct argp_option walk_options[] = {
 	{ "root", KEY_ROOT, "ADDRESS", 0, "physical address of the top-level table: CR3, satp's frame times 4096, TTBR" },
 	{ "format", KEY_FORMAT, "NAME", 0, "page-table format (default: what the image says, else x86-64; 'help' lists them)" },
 	{ "process", KEY_PROCESS, "N", 0, "the root of this process in IMAGE.roots, or of this CPU in a core" },
+	{ "pid", KEY_PID, "PID", 0, "no image: a process that runs on this computer, as far as /proc tells" },
 	{ "access", KEY_ACCESS, "KIND", 0, "load (default), store or fetch" },
 	{ "supervisor", KEY_SUPERVISOR, NULL, 0, "the access is the kernel's, not the user's" },
 	{ "all", KEY_ALL, NULL, 0, "list everything that is mapped: ranges with their rights" },
@@ -35,6 +37,10 @@ static const struct argp_option walk_options[] = {
 
 struct walk_verb {
 	const char *image_name, *format_name;
+	uint32_t pid;            /* 0: an image */
+	struct walk_live *live;
+	bool translates;         /* all addresses do */
+	struct pw_why why;       /* of rendering */
 	uint64_t root, process, find, address[WALK_ADDRESSES];
 	bool root_given, process_given, find_given, all, pages;
 	unsigned n_addresses;
@@ -65,12 +71,25 @@ static enum access_kind access_read(const char *arg)
 
 static error_t walk_word(struct walk_verb *v, char *arg)
 {
-	if (!v->image_name)
+	if (!v->image_name && !v->pid)
 		v->image_name = arg;
 	else if (v->n_addresses == WALK_ADDRESSES)
 		exit(cli_error("%s: at most %d addresses at a time", arg, WALK_ADDRESSES));
 	else
 		v->address[v->n_addresses++] = address_read("", arg);
+	return 0;
+}
+
+/* A word that came before --pid was an address. */
+static error_t walk_pid(struct walk_verb *v, const char *arg)
+{
+	uint64_t pid;
+	if (text_u64(arg, &pid, NULL) != PW_OK || pid == 0 || pid > UINT32_MAX / 2)
+		exit(cli_error("--pid: '%s' is no process number", arg));
+	v->pid = (uint32_t)pid;
+	if (v->image_name)
+		v->address[v->n_addresses++] = address_read("", v->image_name);
+	v->image_name = NULL;
 	return 0;
 }
 
@@ -87,6 +106,7 @@ static error_t walk_parse(int key, char *arg, struct argp_state *state)
 		v->process = address_read("--process", arg);
 		v->process_given = true;
 		break;
+	case KEY_PID: return walk_pid(v, arg);
 	case KEY_ACCESS: v->kind = access_read(arg); break;
 	case KEY_SUPERVISOR: v->supervisor = true; break;
 	case KEY_ALL: v->all = true; break;
@@ -104,7 +124,7 @@ static error_t walk_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp walk_argp = {
-	walk_options, walk_parse, "IMAGE [ADDRESS...]",
+	walk_options, walk_parse, "IMAGE|--pid PID [ADDRESS...]",
 	"Explains how virtual addresses translate by the page tables in a memory image: how the address is cut into indexes, which entry "
 	"each of them picks, what it says, where the walk fails and what would make it work.  IMAGE is a raw physical image (as 'pageworks "
 	"run --dump' writes), an ELF core with physical addresses (QEMU's dump-guest-memory, kdump), or a LiME file.\v"
@@ -114,6 +134,7 @@ static const struct argp walk_argp = {
 	"  pageworks walk --root 0x1aa000 guest.elf 0xffffffff81000000 --supervisor\n"
 	"  pageworks walk guest.elf --all                    what is mapped, by the CR3 that the core carries\n"
 	"  pageworks walk guest.elf --find 0x7e00000         who maps this frame?\n"
+	"  pageworks walk --pid 1234 0x7f0012345678          a process of this computer\n"
 	"  pageworks walk --json - memory.img 0x12345678",
 	NULL, NULL, NULL,
 };
@@ -126,8 +147,11 @@ static int walk_words(struct walk_verb *v, int argc, char **argv)
 	argp_parse(&walk_argp, argc, argv, 0, NULL, v);
 	if (v->format_name && strcmp(v->format_name, "help") == 0)
 		return CLI_OK;
-	if (!v->image_name)
-		return cli_error("which memory? give an image: raw, an ELF core or a LiME file");
+	if (!v->image_name && !v->pid)
+		return cli_error("which memory? give an image: raw, an ELF core or a LiME file; or --pid PID");
+	if (v->pid && (v->root_given || v->format_name || v->process_given || v->pages || v->supervisor))
+		return cli_error("--pid: the tables of a running process are the kernel's; --root, --format, --process, --pages and "
+		                 "--supervisor are about images");
 	if (!v->n_addresses && !v->all && !v->find_given)
 		return cli_error("which address? give some, or --all, or --find ADDRESS");
 	if (v->n_addresses + v->all + v->find_given > (v->n_addresses ? v->n_addresses : 1u))
@@ -293,6 +317,72 @@ static enum pw_err json_render(void *ctx, FILE *out)
 	return jsonw_finish(&j);
 }
 
+/* ---- a running process ---- */
+
+static enum pw_err live_tell(struct walk_verb *v, FILE *out, struct jsonw *j)
+{
+	enum pw_err err = PW_OK;
+	v->translates = true;
+	if (v->all)
+		return walk_live_all(v->live, out, j, &v->why);
+	if (v->find_given)
+		return walk_live_find(v->live, v->find, out, j, &v->why);
+	for (unsigned i = 0; !err && i < v->n_addresses; i++) {
+		bool translates = false;
+		if (i && out)
+			fputc('\n', out);
+		err = walk_live_address(v->live, v->address[i], v->kind, out, j, &translates, &v->why);
+		v->translates &= translates;
+	}
+	return err;
+}
+
+static enum pw_err live_text(void *ctx, FILE *out) { return live_tell(ctx, out, NULL); }
+
+static enum pw_err live_json(void *ctx, FILE *out)
+{
+	struct walk_verb *v = ctx;
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j, NULL);
+	jsonw_string(&j, "kind", "walk");
+	jsonw_u64(&j, "pid", v->pid);
+	jsonw_array(&j, v->all ? "ranges" : v->find_given ? "found" : "walks");
+	enum pw_err err = live_tell(v, NULL, &j);
+	jsonw_end(&j);
+	jsonw_end(&j);
+	return err ? err : jsonw_finish(&j);
+}
+
+/* Renders first, so that what cannot be told is said as what it is. */
+static int live_write(struct walk_verb *v, struct output *o, output_render render)
+{
+	char *text = NULL;
+	size_t bytes;
+	if (!o->file)
+		return CLI_OK;
+	FILE *memory = open_memstream(&text, &bytes);
+	enum pw_err err = memory ? render(v, memory) : PW_NOMEM;
+	if (memory && fclose(memory) != 0)
+		err = PW_NOMEM;
+	int status = err ? cli_error("%s", *v->why.text ? v->why.text : pw_err_text(err)) : CLI_OK;
+	if (status == CLI_OK && fwrite(text, 1, bytes, o->file) != bytes)
+		status = cli_error("%s: cannot be written", o->name);
+	mem_free(text);
+	return status;
+}
+
+static int live_work(struct walk_verb *v)
+{
+	if (walk_live_open(v->pid, &v->live, &v->why) != PW_OK)
+		return cli_error("%s", v->why.text);
+	if (output_open(&v->text) != CLI_OK || output_open(&v->json) != CLI_OK)
+		return CLI_FAILED;
+	if (live_write(v, &v->json, live_json) != CLI_OK || live_write(v, &v->text, live_text) != CLI_OK)
+		return CLI_FAILED;
+	return v->translates ? CLI_OK : NOT_TRANSLATED;
+}
+
 static int walk_work(struct walk_verb *v)
 {
 	struct pw_why why = { "" };
@@ -329,10 +419,11 @@ int cli_walk(int argc, char **argv)
 		return formats_list();
 	if (output_is_stdout(&v.json) && strcmp(v.text.name, "-") == 0)
 		v.text.name = NULL;
-	status = walk_work(&v);
+	status = v.pid ? live_work(&v) : walk_work(&v);
 	output_close(&v.text);
 	output_close(&v.json);
 	mem_free(v.explained);
 	image_close(v.image);
+	walk_live_close(v.live);
 	return status;
 }
