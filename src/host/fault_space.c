@@ -27,11 +27,10 @@
 #include "../base/htab.h"
 #include "../base/mem.h"
 #include "maps.h"
-#include <fcntl.h>
+#include "pagemap.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { PAGE_SHIFT = 12, COMM_BYTES = 16 };
 
@@ -180,7 +179,7 @@ static void tell(const struct spaces *s, const struct space *space, enum space_c
                  const struct space_mapping *m)
 {
 	if (s->tell && start < end)
-		s->tell(s->ctx, space->pid, &(struct space_change){ kind, start, end, m });
+		s->tell(s->ctx, space->pid, &(struct space_change){ kind, start, end, m, spaces_name(s, m->name) });
 }
 
 static bool grows(const struct spaces *s, const struct space_mapping *m)
@@ -346,7 +345,7 @@ static enum pw_err take_comm(struct spaces *s, const struct fault_record *r)
 	if (r->exec) {
 		space_clear(space);
 		if (s->tell)
-			s->tell(s->ctx, space->pid, &(struct space_change){ .kind = SPACE_DROPPED });
+			s->tell(s->ctx, space->pid, &(struct space_change){ .kind = SPACE_DROPPED, .name = space->comm });
 	}
 	return PW_OK;
 }
@@ -374,54 +373,41 @@ enum pw_err spaces_take(struct spaces *s, const struct fault_record *r)
 
 /* ---- a process that runs already */
 
-enum { PAGEMAP_CHUNK = 4096, PAGEMAP_MOST = 8 << 20 };
-
-/* Takes n pages of the pagemap.  => false: it cannot be read there. */
-static bool pagemap_chunk(struct space *space, int fd, uint64_t first, uint64_t n)
+/* What a page that is there already is taken for.  Of a page of its own it is not known whether it is shared with a relative. */
+static unsigned page_found(uint32_t is)
 {
-	static uint64_t word[PAGEMAP_CHUNK];
-	ssize_t got = pread(fd, word, n * sizeof *word, (off_t)(first * sizeof *word));
-	if (got != (ssize_t)(n * sizeof *word))
-		return false;
-	for (uint64_t i = 0; i < n; i++) {
-		bool present = word[i] >> 63, swapped = word[i] >> 62 & 1;
-		unsigned flags = swapped ? PAGE_SWAPPED | PAGE_OWN : PAGE_DOUBTFUL;
-		if ((present || swapped) && space_touch(space, first + i, 1, flags) != PW_OK)
-			return false;
-	}
-	return true;
+	if (is & PAGEMAP_SWAPPED)
+		return PAGE_SWAPPED | PAGE_OWN;
+	return is & (PAGEMAP_ZERO | PAGEMAP_FILE) ? PAGE_ZERO : PAGE_DOUBTFUL | PAGE_OWN;
+}
+
+/* => false: what was touched of this mapping is not known. */
+static bool pages_take(struct space *space, struct pagemap *pages, const struct space_mapping *m)
+{
+	struct pagemap_runs runs = { 0 };
+	bool ok = pagemap_read(pages, m->node.start, m->node.end, &runs, NULL) == PW_OK;
+	for (uint64_t i = 0; ok && i < runs.n; i++)
+		ok = space_touch(space, runs.run[i].start >> PAGE_SHIFT, (runs.run[i].end - runs.run[i].start) >> PAGE_SHIFT,
+		                 page_found(runs.run[i].is)) == PW_OK;
+	pagemap_runs_fini(&runs);
+	return ok;
 }
 
 /* Only private mappings have pages of which it matters whether they were touched. */
-static bool pagemap_take(struct space *space, int fd, const struct space_mapping *m, uint64_t *budget)
+static void pages_load(struct space *space, struct procfs *proc)
 {
-	uint64_t first = m->node.start >> PAGE_SHIFT, end = m->node.end >> PAGE_SHIFT;
-	if (m->shared || !m->prot)
-		return true;
-	if (fd < 0 || end - first > *budget)
-		return false;
-	*budget -= end - first;
-	for (uint64_t n; first < end; first += n) {
-		n = end - first < PAGEMAP_CHUNK ? end - first : PAGEMAP_CHUNK;
-		if (!pagemap_chunk(space, fd, first, n))
-			return false;
+	struct pagemap *pages;
+	if (pagemap_open(proc, space->pid, PAGEMAP_BY_AUTO, &pages, NULL) != PW_OK)
+		pages = NULL;
+	for (struct itree_node *n = itree_first(&space->maps); n; n = itree_next(n)) {
+		struct space_mapping *m = mapping_of(n);
+		m->unseen = !m->shared && m->prot && !(pages && pages_take(space, pages, m));
 	}
-	return true;
+	if (pages)
+		pagemap_close(pages);
 }
 
-static void pages_load(struct space *space, const char *proc)
-{
-	char path[512];
-	uint64_t budget = PAGEMAP_MOST;
-	snprintf(path, sizeof path, "%s/%u/pagemap", proc, space->pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	for (struct itree_node *n = itree_first(&space->maps); n; n = itree_next(n))
-		mapping_of(n)->unseen = !pagemap_take(space, fd, mapping_of(n), &budget);
-	if (fd >= 0)
-		close(fd);
-}
-
-enum pw_err spaces_load(struct spaces *s, const char *proc, uint32_t pid, const struct maps *maps)
+enum pw_err spaces_load(struct spaces *s, struct procfs *proc, uint32_t pid, const struct maps *maps)
 {
 	struct space *space = spaces_get(s, pid);
 	if (!space)

@@ -8,6 +8,7 @@
 #include "fault_record.h"
 
 struct maps;
+struct procfs;
 struct spaces;
 
 struct space_mapping {
@@ -34,6 +35,7 @@ struct space_change {
 	enum space_change_kind kind;
 	uint64_t start, end;
 	const struct space_mapping *mapping;
+	const char *name;  /* of the mapping; DROPPED: of the program */
 };
 typedef void space_tell(void *ctx, uint32_t pid, const struct space_change *change);
 
@@ -43,8 +45,8 @@ must_use enum pw_err spaces_create(space_tell *tell, void *ctx, struct spaces **
 void spaces_destroy(struct spaces *s);
 /* Takes any record but faults.  => PW_NOMEM: what it said is not known. */
 must_use enum pw_err spaces_take(struct spaces *s, const struct fault_record *r);
-/* The mappings of a process that runs already, and their pages as PROC/PID/pagemap shows them, as far as it does. */
-must_use enum pw_err spaces_load(struct spaces *s, const char *proc, uint32_t pid, const struct maps *maps);
+/* The mappings of a process that runs already, and their pages as the kernel shows them, as far as it does. */
+must_use enum pw_err spaces_load(struct spaces *s, struct procfs *proc, uint32_t pid, const struct maps *maps);
 /* The space of a process, made when it is new.  => NULL: out of memory. */
 struct space *spaces_get(struct spaces *s, uint32_t pid);
 const char *spaces_name(const struct spaces *s, uint32_t name);

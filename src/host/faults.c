@@ -43,14 +43,21 @@ static uint64_t now_ns(void)
 static enum pw_err faults_load(struct faults *f, struct pw_why *why)
 {
 	struct maps maps;
+	struct procfs *proc;
 	uint32_t pid = f->options.rings.pid;
 	f->loaded_ns = now_ns();
-	enum pw_err err = maps_read(f->options.proc, pid, MAPS_PLAIN, &maps, why);
+	enum pw_err err = procfs_open("/", &proc, why);
 	if (err != PW_OK)
 		return err;
-	err = spaces_load(f->spaces, f->options.proc, pid, &maps);
-	maps_fini(&maps);
-	return err == PW_OK ? err : pw_fail(why, err, "out of memory for the mappings of process %u", pid);
+	err = maps_read(proc, pid, MAPS_PLAIN, &maps, why);
+	if (err == PW_OK) {
+		err = spaces_load(f->spaces, proc, pid, &maps);
+		maps_fini(&maps);
+		if (err != PW_OK)
+			pw_fail(why, err, "out of memory for the mappings of process %u", pid);
+	}
+	procfs_close(proc);
+	return err;
 }
 
 enum pw_err faults_open(const struct faults_options *o, struct faults **ret, struct pw_why *why)
@@ -118,7 +125,7 @@ static struct symbols *object_symbols(struct faults *f, uint32_t pid, uint32_t n
 	if (!o || o->tried)
 		return o ? o->symbols : NULL;
 	o->tried = true;
-	snprintf(path, sizeof path, "%s/%u/root%s", f->options.proc, pid, text);
+	snprintf(path, sizeof path, "/proc/%u/root%s", pid, text);
 	if (symbols_open(path, &o->symbols) != PW_OK && symbols_open(text, &o->symbols) != PW_OK)
 		o->symbols = NULL;
 	return o->symbols;

@@ -27,7 +27,6 @@ struct faults_options {
 	space_tell *tell;                /* hears of mappings in order with the faults; NULL */
 	void (*task)(void *ctx, const struct fault_record *r); /* hears of forks, exits, commands, losses; NULL */
 	void *ctx;
-	const char *proc;                /* "/proc" */
 };
 /* => as rings_open(). */
 must_use enum pw_err faults_open(const struct faults_options *o, struct faults **ret, struct pw_why *why);

@@ -129,7 +129,7 @@ static enum pw_err functions_read(struct symbols *s, const Elf64_Shdr *table, co
 static enum pw_err symbols_read(struct symbols *s)
 {
 	Elf64_Ehdr h;
-	Elf64_Shdr table, strings;
+	Elf64_Shdr table = { 0 }, strings;
 	bool found;
 	if (!get(s, 0, &h, sizeof h) || !header_ok(&h) || !segments_read(s, &h) || !table_find(s, &h, &table, &found))
 		return PW_FORMAT;
