@@ -2,8 +2,8 @@
  *
  * Problem.  A program must be watched from its first instruction, undisturbed, and its status, output and signals stay its own.
  *
- * Idea.  The command is started but held until the events are there; then we only read.  When it has ended, what is left in the rings is
- * read, and the tables are made.
+ * Idea.  The command is started but held until the events are there; then we only read.  When it has ended, what is left in the
+ * rings is read, and the tables are made.
  *
  * 1. The command's standard output is its own: everything of ours goes to standard error or to a file.
  * 2. A command ends us as it ended; watching ends with it, also when it leaves processes behind.
@@ -34,7 +34,8 @@ static const struct argp_option faults_options[] = {
 	{ "for", KEY_FOR, "SECONDS", 0, "watch a process for so long (default: until it ends, or Ctrl-C)" },
 	{ "output", 'o', "FILE", 0, "write the faults as a trace that 'pageworks run' and 'curve' read" },
 	{ "force", 'f', NULL, 0, "overwrite FILE" },
-	{ "report", KEY_REPORT, "FILE", 0, "where lines and tables go (default: standard error for a command, standard output for a PID)" },
+	{ "report", KEY_REPORT, "FILE", 0, "where lines and tables go (default: standard error for a command, standard output for "
+	  "a PID)" },
 	{ "json", KEY_JSON, "FILE", 0, "also the tables, as JSON ('-': standard output)" },
 	{ "quiet", KEY_QUIET, NULL, 0, "neither lines nor tables" },
 	{ 0 },
@@ -96,8 +97,8 @@ static error_t faults_parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp faults_argp = {
 	faults_options, faults_parse, "PID\n-- COMMAND [ARG...]",
-	"Shows every page fault of a process, or of a command and all it starts: when, where, in which mapping, by which function, minor or "
-	"major, and why it happened, as far as that can be known.  One's own processes need no privilege.\v"
+	"Shows every page fault of a process, or of a command and all it starts: when, where, in which mapping, by which function, minor "
+	"or major, and why it happened, as far as that can be known.  One's own processes need no privilege.\v"
 	"Examples:\n"
 	"  pageworks faults -- sort FILE\n"
 	"  pageworks faults --summary -- python3 -c 'print(sum(range(10**6)))'\n"
@@ -217,7 +218,9 @@ static int faults_start(struct faults_verb *v)
 	}
 	if (faults_trace_open(v) != CLI_OK)
 		return CLI_FAILED;
-	struct faults_options o = { .rings = { .pid = v->report.pid, .at_exec = v->held }, .tell = tell_trace, .task = tell_task, .ctx = v };
+	struct faults_options o = {
+		.rings = { .pid = v->report.pid, .at_exec = v->held }, .tell = tell_trace, .task = tell_task, .ctx = v,
+	};
 	if (faults_open(&o, &v->faults, &why) != PW_OK)
 		return cli_error("%s%s", why.text, v->held ? "" : "; 'pageworks stat' counts faults without watching them");
 	if (!v->held) {

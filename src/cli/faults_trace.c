@@ -1,7 +1,7 @@
 /* faults_trace.c - from watched faults to a .pwt file.
  *
- * Problem.  A simulator must take every reference of the trace, so what it refers to must be mapped by then, with the right to do it;
- * but mappings are only seen as far as the kernel reports them.
+ * Problem.  A simulator must take every reference of the trace, so what it refers to must be mapped by then, with the right to do
+ * it; but mappings are only seen as far as the kernel reports them.
  *
  * Idea.  Mappings are retold as they are heard.  A fault where nothing is known to be mapped, or not with the right it needs, gets a
  * page of anonymous memory first: the fault did happen, so something was there.
@@ -57,7 +57,8 @@ static void meet(struct faults_trace *t, uint32_t pid, uint32_t parent, uint64_t
 	put_event(t, pid, pid, (struct trace_event){ .kind = TRACE_PROCESS, .other = parent });
 }
 
-enum pw_err faults_trace_create(const char *path, const char *command, uint32_t pid, struct faults_trace **ret, struct pw_why *why)
+enum pw_err faults_trace_create(const char *path, const char *command, uint32_t pid, struct faults_trace **ret,
+                                struct pw_why *why)
 {
 	struct faults_trace *t = *ret = mem_zalloc(1, sizeof *t);
 	struct pwt_options po = { .has_events = true, .command = command };

@@ -12,8 +12,8 @@
  * 1. What two causes explain equally well is unknown.
  * 2. A fault has one class, so the classes add up to the faults.
  *
- * Rejected: looking at /proc/PID/pagemap after each fault (late: the page may have changed again, or the process be gone); the tracepoint
- * of page faults, which knows load from store (root only).
+ * Rejected: looking at /proc/PID/pagemap after each fault (late: the page may have changed again, or the process be gone); the
+ * tracepoint of page faults, which knows load from store (root only).
  * Source: do_user_addr_fault, handle_pte_fault and do_wp_page of Linux, for which faults exist. */
 #include "fault_class.h"
 #include <string.h>

@@ -4,7 +4,7 @@
  * is lost; and what a fault means depends on what was mapped before it, perhaps on another processor.
  *
  * Idea.  Two events, minor and major faults, share one ring on each processor, because an inherited event can only have a ring
- * of a processor.  The rings are emptied into one buffer, which is sorted by time.  A record with a time before the *previous* collection
+ * of a processor.  The rings are emptied into one buffer, which is sorted by time.  A record from before the *previous* collection
  * began cannot be overtaken any more, so up to there the buffer is in order for good.
  *
  *     cpu 0   minor -> [ring] <- major      \
@@ -35,12 +35,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RING_PAGES_MOST = 2048, RING_PAGES_LEAST = 8, THREADS_MOST = 4096,
+enum { RING_PAGES_MOST = 2048, RING_PAGES_LEAST = 16, WAKE_BYTES = 32 << 10, THREADS_MOST = 4096,
        ID_AT = 40 /* of a sample: header, ip, pid and tid, time, address, id */ };
 
 struct ring {
 	int fd;                  /* of the event that owns it; -1: this processor has none */
 	struct perf_event_mmap_page *page;
+	size_t bytes;            /* of records, a power of two */
 };
 
 struct event {
@@ -62,7 +63,7 @@ struct rings {
 	unsigned n_poll;
 	struct event *event;     /* every one, on every processor, of every thread */
 	unsigned n_events, room_events;
-	size_t pages;            /* of a ring, without its header */
+	size_t pages;            /* of the next ring, without its header: what was permitted last */
 	struct perf_event_attr attr;
 	struct record_layout layout;
 	uint8_t *bytes;          /* copied records */
@@ -152,6 +153,7 @@ static int ring_map(struct rings *r, struct ring *ring, int fd)
 		if (p != MAP_FAILED) {
 			ring->page = p;
 			ring->fd = fd;
+			ring->bytes = r->pages * page;
 			return 0;
 		}
 		if (r->pages <= RING_PAGES_LEAST || (errno != EPERM && errno != ENOMEM))
@@ -159,16 +161,12 @@ static int ring_map(struct rings *r, struct ring *ring, int fd)
 	}
 }
 
-/* The size a ring may have is found with the first one; a later, smaller one would be of another size than r->pages says. */
+/* The first event on a processor gets the ring, all others write into it. */
 static int ring_join(struct rings *r, struct ring *ring, int fd)
 {
 	if (ring->fd >= 0)
 		return ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) ? errno : 0;
-	size_t pages = r->pages;
-	int error = ring_map(r, ring, fd);
-	if (!error && r->pages != pages && ring != r->ring)
-		error = EAGAIN;
-	return error;
+	return ring_map(r, ring, fd);
 }
 
 /* Minor and major faults of a thread on a processor.  => errno; ENODEV: there is no such processor now. */
@@ -178,7 +176,7 @@ static int watch_cpu(struct rings *r, pid_t tid, unsigned cpu)
 	for (int major = 0; major < 2; major++) {
 		struct perf_event_attr attr = r->attr;
 		attr.config = config[major];
-		attr.wakeup_watermark = (uint32_t)(r->pages * (size_t)sysconf(_SC_PAGESIZE) / 4);
+		attr.wakeup_watermark = WAKE_BYTES;
 		if (major)
 			attr.mmap = attr.mmap2 = attr.mmap_data = attr.comm = attr.comm_exec = attr.task = 0;
 		int fd = event_open(&attr, tid, (int)cpu);
@@ -231,7 +229,7 @@ static void unwatch(struct rings *r)
 {
 	for (unsigned i = 0; i < r->n_rings; i++) {
 		if (r->ring[i].page)
-			munmap(r->ring[i].page, (r->pages + 1) * (size_t)sysconf(_SC_PAGESIZE));
+			munmap(r->ring[i].page, r->ring[i].bytes + (size_t)sysconf(_SC_PAGESIZE));
 		r->ring[i] = (struct ring){ .fd = -1 };
 	}
 	for (unsigned i = 0; i < r->n_events; i++)
@@ -253,15 +251,16 @@ static enum pw_err refused(int error, uint32_t pid, struct pw_why *why)
 	case EACCES:
 	case EPERM:
 		if (level > 2)
-			return pw_fail(why, PW_ACCESS, "this kernel lets no ordinary user watch page faults (kernel.perf_event_paranoid is %d); "
-			               "root may, or after: sysctl kernel.perf_event_paranoid=2", level);
+			return pw_fail(why, PW_ACCESS, "this kernel lets no ordinary user watch page faults (kernel.perf_event_paranoid is "
+			               "%d); root may, or after: sysctl kernel.perf_event_paranoid=2", level);
 		return pw_fail(why, PW_ACCESS, "the kernel does not let us watch process %u: it is another user's, guards its memory, or a "
 		               "container forbids perf_event_open; root outside may", pid);
 	case ENOSYS:
 	case ENOENT:
-	case EOPNOTSUPP: return pw_fail(why, PW_UNSUPPORTED, "this kernel has no events for page faults (perf_event_open: %s)", strerror(error));
-	case EMFILE: return pw_fail(why, PW_LIMIT, "watching every thread of %u on every processor takes more open files than the limit "
-	                            "(ulimit -n)", pid);
+	case EOPNOTSUPP:
+		return pw_fail(why, PW_UNSUPPORTED, "this kernel has no events for page faults (perf_event_open: %s)", strerror(error));
+	case EMFILE:
+		return pw_fail(why, PW_LIMIT, "every thread of %u on every processor takes more files than ulimit -n permits", pid);
 	case ENOMEM: return pw_fail(why, PW_NOMEM, "out of memory for the rings of page faults");
 	default: return pw_fail(why, PW_IO, "page faults of process %u cannot be watched: %s", pid, strerror(error));
 	}
@@ -284,10 +283,7 @@ static int rings_watch(struct rings *r, const struct rings_options *o)
 		return error;
 	raise_limit();
 	r->pages = RING_PAGES_MOST;
-	do {
-		unwatch(r);
-		error = o->at_exec ? watch_thread(r, (pid_t)o->pid) : watch_threads(r, o->pid);
-	} while (error == EAGAIN);
+	error = o->at_exec ? watch_thread(r, (pid_t)o->pid) : watch_threads(r, o->pid);
 	for (unsigned i = 0; i < r->n_rings; i++)
 		if (r->ring[i].page)
 			r->poll[r->n_poll++] = (struct pollfd){ .fd = r->ring[i].fd, .events = POLLIN };
@@ -309,6 +305,8 @@ enum pw_err rings_open(const struct rings_options *o, struct rings **ret, struct
 		rings_close(r);
 		return refused(ENOMEM, o->pid, why);
 	}
+	for (unsigned i = 0; i < r->n_rings; i++)
+		r->ring[i].fd = -1;
 	r->kernel = true;
 	attr_init(r, o->at_exec);
 	int error = rings_watch(r, o);
@@ -390,7 +388,7 @@ static bool record_take(struct rings *r, const uint8_t *data, size_t size, uint6
 static enum pw_err ring_drain(struct rings *r, struct ring *ring)
 {
 	struct perf_event_mmap_page *page = ring->page;
-	size_t size = r->pages * (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = ring->bytes;
 	const uint8_t *data = (const uint8_t *)page + page->data_offset;
 	uint64_t head = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE), at = page->data_tail;
 	enum pw_err err = PW_OK;
@@ -495,7 +493,10 @@ bool rings_wait(struct rings *r, int milliseconds)
 void rings_state(const struct rings *r, struct rings_state *ret)
 {
 	*ret = (struct rings_state){ .kernel = r->kernel, .page_size = r->layout.page_size, .regs = r->layout.regs, .lost = r->lost,
-	                             .damaged = r->damaged, .ring_bytes = r->pages * (size_t)sysconf(_SC_PAGESIZE) };
+	                             .damaged = r->damaged };
+	for (unsigned i = 0; i < r->n_rings; i++)
+		if (r->ring[i].page && (!ret->ring_bytes || r->ring[i].bytes < ret->ring_bytes))
+			ret->ring_bytes = r->ring[i].bytes;
 	for (unsigned i = 0; i < r->n_events; i++) {
 		uint64_t count;
 		if (read(r->event[i].fd, &count, sizeof count) == (ssize_t)sizeof count)

@@ -27,6 +27,6 @@ struct rings_state {
 	bool kernel, page_size, regs; /* kernel: faults in the kernel are seen */
 	uint64_t minor, major;        /* counted by the kernel, whether or not their records found room */
 	uint64_t lost, damaged;       /* records */
-	uint64_t ring_bytes;          /* of each processor */
+	uint64_t ring_bytes;          /* of the smallest ring */
 };
 void rings_state(const struct rings *r, struct rings_state *ret);

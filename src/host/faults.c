@@ -2,8 +2,8 @@
  *
  * Problem.  A record is numbers; a person wants "sort, 0x7f.., first touch, [heap], in memset".
  *
- * Idea.  Records other than faults keep the picture of the address spaces up to date; a fault is looked up in that picture twice, with
- * its address and with its instruction's.  The instruction's mapping is a file, which gives its symbols and the bytes that tell load
+ * Idea.  Records other than faults keep the picture of the address spaces up to date; a fault is looked up in that picture twice,
+ * with its address and with its instruction's.  The instruction's mapping is a file, which gives its symbols and the bytes that tell load
  * from store.
  *
  * 1. Each fault is classified by the state before it, and remembered after it.

@@ -11,7 +11,8 @@
  * 2. The names lie in the file's bytes, which are kept as long as the symbols.
  *
  * Rejected: mapping the file (whoever truncates it, a linker for one, would kill us with SIGBUS); libelf (LGPL-3 or GPL-2: it may be
- * linked dynamically, but it is a dependency for two tables whose layout has not changed since 1995); DWARF (lines are not asked for); asking addr2line (a process for each address).
+ * linked dynamically, but it is a dependency for two tables whose layout has not changed since 1995); DWARF (lines are not asked
+ * for); addr2line (a process for each address).
  * Source: System V Application Binary Interface, chapters 4 and 5; elf(5). */
 #include "symbols.h"
 #include "../base/inject.h"
@@ -103,6 +104,13 @@ static int by_start(const void *a, const void *b)
 	return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
+static bool is_function(const Elf64_Sym *y)
+{
+	unsigned type = ELF64_ST_TYPE(y->st_info);
+	bool code = type == STT_FUNC || type == STT_GNU_IFUNC || (type == STT_NOTYPE && y->st_size);
+	return code && y->st_shndx != SHN_UNDEF && y->st_name;
+}
+
 static enum pw_err functions_read(struct symbols *s, const Elf64_Shdr *table, const Elf64_Shdr *strings)
 {
 	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
@@ -115,9 +123,7 @@ static enum pw_err functions_read(struct symbols *s, const Elf64_Shdr *table, co
 		Elf64_Sym y;
 		if (!get(s, table->sh_offset + i * sizeof y, &y, sizeof y))
 			return PW_FORMAT;
-		unsigned type = ELF64_ST_TYPE(y.st_info);
-		if ((type == STT_FUNC || type == STT_GNU_IFUNC || (type == STT_NOTYPE && y.st_size)) && y.st_shndx != SHN_UNDEF && y.st_name &&
-		    name_ok(s, strings, y.st_name))
+		if (is_function(&y) && name_ok(s, strings, y.st_name))
 			s->function[s->n_functions++] =
 				(struct function){ y.st_value, y.st_size, strings->sh_offset + y.st_name };
 	}
