@@ -145,8 +145,7 @@ static void show_one(FILE *out, unsigned number, const struct advice *x)
 	fputc('\n', out);
 }
 
-/* The kinds that ended so, in one sentence; the unknown ones with their reasons. */
-static enum pw_err show_verdicts(FILE *out, const struct advise *a, enum advice_verdict which, const char *label)
+static enum pw_err show_not_found(FILE *out, const struct advise *a)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -154,18 +153,26 @@ static enum pw_err show_verdicts(FILE *out, const struct advise *a, enum advice_
 	FILE *memory = open_memstream(&text, &bytes);
 	if (!memory)
 		return PW_NOMEM;
-	for (unsigned i = 0; i < ADVICES; i++) {
-		if (advise_verdict(a, i, &reason) != which)
-			continue;
-		fprintf(memory, "%s%s", ftell(memory) ? which == ADVICE_UNKNOWN ? "; " : ", " : "", advice_what(i));
-		if (reason)
-			fprintf(memory, ": %s", reason);
-	}
+	for (unsigned i = 0; i < ADVICES; i++)
+		if (advise_verdict(a, i, &reason) == ADVICE_NOTHING)
+			fprintf(memory, "%s%s", ftell(memory) ? ", " : "", advice_what(i));
 	enum pw_err err = fclose(memory) == 0 ? PW_OK : PW_NOMEM;
 	if (err == PW_OK && bytes)
-		wrapped(out, label, text);
+		wrapped(out, "not found:   ", text);
 	mem_free(text);
 	return err;
+}
+
+static void show_not_judged(FILE *out, const struct advise *a)
+{
+	const char *reason;
+	char text[800];
+	for (unsigned i = 0; i < ADVICES; i++) {
+		if (advise_verdict(a, i, &reason) != ADVICE_UNKNOWN)
+			continue;
+		snprintf(text, sizeof text, "%s: %s", advice_what(i), reason);
+		wrapped(out, "not judged:  ", text);
+	}
 }
 
 static enum pw_err show(void *ctx, FILE *out)
@@ -182,8 +189,9 @@ static enum pw_err show(void *ctx, FILE *out)
 		n == 1 ? "" : "s", interrupt_seen() ? "; interrupted" : "");
 	for (unsigned i = 0; i < n; i++)
 		show_one(out, i + 1, advise_at(a, i));
-	enum pw_err err = show_verdicts(out, a, ADVICE_NOTHING, "not found:   ");
-	return err == PW_OK ? show_verdicts(out, a, ADVICE_UNKNOWN, "not judged:  ") : err;
+	enum pw_err err = show_not_found(out, a);
+	show_not_judged(out, a);
+	return err;
 }
 
 static void json_one(struct jsonw *j, const struct advice *x)
