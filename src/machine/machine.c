@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "../base/mem.h"
 #include "mmu.h"
+#include "nested.h"
 #include <stdlib.h>
 
 const char *machine_fault_text(enum machine_fault f)
@@ -61,6 +62,9 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	if (c->frames > 1ull << (c->format->pa_bits - c->format->page_shift))
 		return pw_fail(why, PW_INVALID, "%s addresses at most 2^%u bytes of physical memory", c->format->name,
 			       c->format->pa_bits);
+	enum pw_err fits = c->host ? nested_check(c, why) : PW_OK;
+	if (fits != PW_OK)
+		return fits;
 	struct machine *m = mem_zalloc(1, sizeof *m);
 	if (!m)
 		return pw_fail(why, PW_NOMEM, "no host memory for a machine");
@@ -133,6 +137,17 @@ __attribute__((target_clones("avx2", "default"), optimize("O3"))) static void co
 	m->counts.references[ACCESS_FETCH] += fetches;
 }
 
+static struct machine_stop stop_at(const struct cpu *c, vaddr_t va, enum access_kind kind, enum machine_fault fault)
+{
+	struct machine_stop stop = { .why = MACHINE_FAULTED, .va = va, .kind = kind, .fault = fault };
+	if (fault == MACHINE_FAULT_HOST) {
+		stop.host_at = c->stop.at;
+		stop.host_kind = c->stop.kind;
+		stop.host_fault = c->stop.fault;
+	}
+	return stop;
+}
+
 static inline __attribute__((always_inline)) struct machine_stop run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n,
 								     const bool observed)
 {
@@ -144,8 +159,7 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 	while ((i += run_quick(m, c, refs + i, n - i, begin + i, observed)) < n) {
 		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, observed ? &e : NULL);
 		if (fault != MACHINE_FAULT_NONE) {
-			stop = (struct machine_stop){ .why = MACHINE_FAULTED, .va = ref_va(refs[i]),
-						      .kind = ref_kind(refs[i]), .fault = fault };
+			stop = stop_at(c, ref_va(refs[i]), ref_kind(refs[i]), fault);
 			break;
 		}
 		if (observed && (begin + i != m->expected_at || tlb_entry_pfn(e).v != m->expected.v))
@@ -160,6 +174,8 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 
 struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n)
 {
+	if (m->config.host)
+		nested_follow(m);
 	if (!m->config.log_every)
 		return run(m, cpu, refs, n, false);
 	uint64_t room = MACHINE_LOG - m->log_n;
@@ -171,7 +187,7 @@ struct machine_stop machine_translate(struct machine *m, unsigned cpu, vaddr_t v
 	struct tlb_entry e;
 	enum machine_fault fault = mmu_reference(m, &m->cpu[cpu], va, kind, m->now + 1, &e);
 	if (fault != MACHINE_FAULT_NONE)
-		return (struct machine_stop){ .why = MACHINE_FAULTED, .va = va, .kind = kind, .fault = fault };
+		return stop_at(&m->cpu[cpu], va, kind, fault);
 	m->now++;
 	m->counts.references[kind]++;
 	uint64_t page = 1ull << ptfmt_level_shift(&m->format, tlb_entry_level(e));
@@ -198,6 +214,8 @@ static struct machine_stop move_in_page(struct machine *m, unsigned cpu, vaddr_t
 static struct machine_stop move(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, uint8_t *bytes, uint64_t n)
 {
 	uint64_t page = 1ull << m->format.page_shift, done = 0;
+	if (m->config.host)
+		nested_follow(m);
 	while (done < n) {
 		vaddr_t at = vaddr_add(va, done);
 		uint64_t part = page - (at.v & (page - 1));
@@ -233,6 +251,7 @@ static void flush_cpu(struct machine *m, struct cpu *c, const uint16_t *asid)
 			mmu_retire(m, c, slot);
 	mmu_pwc_flush(c, asid);
 	m->counts.flushes++;
+	m->changes++;
 }
 
 void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t asid)
@@ -243,6 +262,7 @@ void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t as
 	m->counts.context_switches += c->has_space;
 	if (m->model.asid_bits == 0 && c->has_space)
 		flush_cpu(m, c, &c->asid);
+	m->changes += c->root.v != root.v;
 	c->root = root;
 	c->asid = asid;
 	c->has_space = true;
@@ -300,6 +320,7 @@ void machine_flush_range(struct machine *m, uint16_t asid, struct vpn_range r)
 		mmu_pwc_flush(c, &asid);
 	}
 	m->counts.flushes++;
+	m->changes++;
 }
 
 void machine_flush_asid(struct machine *m, uint16_t asid)
@@ -412,6 +433,11 @@ unsigned machine_n_cpus(const struct machine *m) { return m->config.n_cpus; }
 unsigned machine_n_tlbs(const struct machine *m) { return m->cpu[0].tlb.n_groups; }
 const struct cpu_model *machine_cpu_model(const struct machine *m) { return &m->model; }
 bool machine_software_ad(const struct machine *m) { return m->model.software_ad || !m->format.ad_by_hardware; }
+
+void machine_nested(const struct machine *m, struct machine_nested *ret)
+{
+	*ret = m->nested;
+}
 
 void machine_counts(const struct machine *m, struct machine_counts *ret)
 {

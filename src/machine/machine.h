@@ -25,7 +25,8 @@ struct machine;
 	X(NONCANONICAL, "non-canonical address", "the upper bits are not copies of the sign bit") \
 	X(BADFRAME, "frame beyond memory", "an entry points outside physical memory") \
 	X(ACCESSED, "accessed bit clear", "the format leaves setting the accessed bit to software") \
-	X(DIRTY, "dirty bit clear", "the format leaves setting the dirty bit to software")
+	X(DIRTY, "dirty bit clear", "the format leaves setting the dirty bit to software") \
+	X(HOST, "host fault", "what a guest takes for memory is not mapped by its host: an EPT violation, a guest-page fault")
 
 enum machine_fault {
 	MACHINE_FAULT_NONE,
@@ -43,6 +44,10 @@ struct machine_stop {
 	vaddr_t va;              /* FAULTED: of the next one */
 	enum access_kind kind;
 	enum machine_fault fault;
+	/* fault HOST: where in the guest's physical memory, for what, and why the host's tables do not give it. */
+	paddr_t host_at;
+	enum access_kind host_kind;
+	enum machine_fault host_fault;
 };
 
 #define MACHINE_LOG (1u << 16)
@@ -55,6 +60,10 @@ struct machine_config {
 	bool log_touches;        /* keep the order of last use: machine_touched() */
 	bool log_every;          /* keep every single reference instead, at most MACHINE_LOG of them */
 	uint64_t seed;
+	/* The machine is a guest: its physical memory is the address space that the host has loaded, CPU n here being CPU
+	 * host_cpu + n there.  NULL: it is not.  The host outlives it, and has base pages of the same size. */
+	struct machine *host;
+	unsigned host_cpu;
 };
 
 must_use enum pw_err machine_create(const struct machine_config *c, struct machine **ret, struct pw_why *why);
@@ -113,6 +122,14 @@ struct machine_counts {
 	uint64_t context_switches, flushes;
 };
 void machine_counts(const struct machine *m, struct machine_counts *ret);
+/* A guest's walks, both stages together.  The host's own counts say how its half was done. */
+struct machine_nested {
+	uint64_t translations;          /* physical addresses given to the host by walks that were completed */
+	uint64_t host_references;       /* entries of the host's tables that they read */
+	uint64_t most;                  /* entries that one walk read, both stages: at most (g + 1)(h + 1) - 1 for g and h levels */
+	uint64_t fractured;             /* translations kept smaller than the guest's page, because the host's was smaller */
+};
+void machine_nested(const struct machine *m, struct machine_nested *ret);
 unsigned machine_n_tlbs(const struct machine *m);
 struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i); /* summed over CPUs; name as configured */
 

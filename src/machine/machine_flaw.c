@@ -27,7 +27,9 @@ static const char *stale_flaw(struct machine *m, struct cpu *c, uint32_t slot)
 	};
 	struct walk w;
 	walk_from_root(&m->format, &m->mem, mmu_root(m, c, want.va), &want, &w);
-	if (w.fault != MACHINE_FAULT_NONE || w.pfn.v != tlb_entry_pfn(e).v || w.level != tlb_entry_level(e))
+	uint64_t inside = (va >> m->format.page_shift) & (ptfmt_level_pages(&m->format, w.level) - 1);
+	bool smaller = m->config.host && tlb_entry_level(e) < w.level; /* the host's page was smaller than the guest's */
+	if (w.fault != MACHINE_FAULT_NONE || w.pfn.v + inside != tlb_entry_pfn(e).v || (w.level != tlb_entry_level(e) && !smaller))
 		return "a TLB entry contradicts the page tables: a flush was missed";
 	if (tlb_entry_rights(e) & ~w.rights)
 		return "a TLB entry grants rights that the page tables do not";

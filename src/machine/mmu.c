@@ -5,6 +5,7 @@
  * made again, counts once. */
 #include "../base/mem.h"
 #include "mmu.h"
+#include "nested.h"
 
 struct lookup {
 	vaddr_t va;
@@ -161,6 +162,10 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		l->walk->fault = MACHINE_FAULT_NOT_PRESENT; /* no second root is loaded */
 		return;
 	}
+	if (m->config.host) {
+		nested_walk(m, c, table, level, rights, &want, l->walk, &l->e);
+		return;
+	}
 	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
 	if (l->walk->fault == MACHINE_FAULT_NONE)
 		l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
@@ -192,7 +197,9 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 		m->counts.walk_level[level]++;
 	for (unsigned level = w->level + 1; level <= w->from; level++)
 		pwc_fill(c, l, level);
-	m->frame[w->pfn.v].walks++;
+	m->frame[tlb_entry_pfn(l->e).v].walks++;
+	if (m->config.host)
+		nested_count(m, w, l->e);
 }
 
 /* A store through a translation that says clean: the entry in memory is marked, and every copy learns it. */

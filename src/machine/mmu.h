@@ -17,6 +17,13 @@
 #include "tlb_bank.h"
 #include "walk.h"
 
+/* Why a host did not translate. */
+struct nested_stop {
+	paddr_t at;
+	enum access_kind kind;
+	enum machine_fault fault;
+};
+
 #define QUICK_BITS 12
 #define QUICK_NONE UINT64_MAX /* kind 3 does not exist */
 
@@ -39,6 +46,7 @@ struct cpu {
 	pfn_t root, upper;       /* upper: of the second root, where the format has two; none: PFN_NONE */
 	uint16_t asid;
 	bool user, has_space;
+	struct nested_stop stop; /* a guest's last host fault */
 };
 
 /* When a frame was last referenced, whether it is in the log, and how many walks ended in it since that was last taken.  What a
@@ -63,6 +71,9 @@ struct machine {
 	struct physmem mem;
 	struct cpu *cpu;
 	struct machine_counts counts;
+	struct machine_nested nested;
+	uint64_t changes;        /* flushes of any kind: a guest's translations are made from ours */
+	uint64_t host_changes;   /* those of the host that our TLBs have followed */
 	uint64_t now;            /* references done */
 	uint64_t keep;           /* the bits of a reference that the quick index compares */
 	struct frame_use *frame;

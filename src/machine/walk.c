@@ -8,7 +8,7 @@
 				const struct walk_want *w, struct walk *r)                                                \
 	{                                                                                                                 \
 		(void)f;                                                                                                  \
-		walk_down(&ptfmt_##name, mem, table, level, rights, w, r);                                                \
+		walk_down(&ptfmt_##name, mem, table, level, rights, w, r, NULL);                                                \
 	}
 PTFMT_CONST_LIST(X)
 #undef X
@@ -17,7 +17,7 @@ PTFMT_CONST_LIST(X)
 static void walk_any(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
 		     const struct walk_want *w, struct walk *r)
 {
-	walk_down(f, mem, table, level, rights, w, r);
+	walk_down(f, mem, table, level, rights, w, r, NULL);
 }
 
 walk_fn walk_instance(const struct ptfmt *f)
@@ -36,5 +36,5 @@ void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, cons
 	if (!ptfmt_canonical(f, w->va))
 		r->fault = MACHINE_FAULT_NONCANONICAL;
 	else
-		walk_down(f, mem, root, f->levels - 1u, PT_EVERYTHING, w, r);
+		walk_down(f, mem, root, f->levels - 1u, PT_EVERYTHING, w, r, NULL);
 }

@@ -2,7 +2,9 @@
  *
  * One body for every radix format.  It is instantiated per format by calling it with a constant descriptor, and folds into a
  * straight walk of that format's levels.  It reads entries from physical memory, checks each on the way down, and sets the
- * accessed and dirty bits where the format's hardware does. */
+ * accessed and dirty bits where the format's hardware does.
+ *
+ * In a guest every physical address it comes across is translated once more, by the host's tables: see nested.h. */
 #pragma once
 #include "machine.h"
 
@@ -17,6 +19,8 @@ struct walk {
 	unsigned reads;             /* entries read */
 	unsigned from;              /* level of the first of them, or of the first that would have been */
 	pfn_t table[PTFMT_LEVELS];  /* [n]: the table of level n that was visited, or begun from */
+	unsigned host_steps;        /* of a guest: addresses the host translated, and entries of its tables that were read for it */
+	uint64_t host_reads;
 	uint8_t rights_above[PTFMT_LEVELS]; /* [n]: rights granted by the tables above table[n] */
 };
 
@@ -27,6 +31,12 @@ struct walk_want {
 	bool set_ad;     /* false: look without leaving a trace */
 	bool software_ad;/* clear accessed or dirty bits fault instead of being set */
 };
+
+/* The second stage, for guests: has the host translate one of the walk's physical addresses, for a kind of access.
+ * => false: it cannot, and remembers why. */
+struct nested_walk;
+bool nested_step(struct nested_walk *n, paddr_t at, enum access_kind kind);
+bool nested_tables_as_stores(const struct nested_walk *n); /* reading a table counts as storing to it */
 
 pt_inline enum machine_fault walk_refusal(unsigned rights, const struct walk_want *w)
 {
@@ -43,20 +53,23 @@ pt_inline enum machine_fault walk_refusal(unsigned rights, const struct walk_wan
 
 /* Sets the bits of the entry a use of it leaves behind.  => the fault when software must do it. */
 pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w,
-				       bool leaf)
+				       bool leaf, struct nested_walk *second)
 {
 	const pte_t marked = ptfmt_mark(f, r->entry, true, leaf && w->kind == ACCESS_STORE);
 	if (marked.v == r->entry.v || !w->set_ad || (!leaf && (!(f->accessed_on_tables >> r->level & 1) || w->software_ad)))
 		return MACHINE_FAULT_NONE;
 	if (w->software_ad || !f->ad_by_hardware)
 		return ptfmt_accessed(f, r->entry) ? MACHINE_FAULT_DIRTY : MACHINE_FAULT_ACCESSED;
+	if (second && !nested_step(second, r->entry_at, ACCESS_STORE))
+		return MACHINE_FAULT_HOST;
 	r->entry = marked;
 	physmem_store(mem, r->entry_at, r->entry.v, f->entry_bytes);
 	return MACHINE_FAULT_NONE;
 }
 
 /* The leaf at r->entry is reached: is this access allowed, and what does it leave behind? */
-pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w, unsigned rights)
+pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk *r, const struct walk_want *w, unsigned rights,
+			 struct nested_walk *second)
 {
 	uint64_t pages = ptfmt_level_pages(f, r->level);
 	r->rights = ptfmt_rights_below(f, r->entry, rights);
@@ -67,14 +80,17 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 	}
 	r->fault = walk_refusal(r->rights, w);
 	if (r->fault == MACHINE_FAULT_NONE)
-		r->fault = walk_mark(f, mem, r, w, true);
+		r->fault = walk_mark(f, mem, r, w, true, second);
+	uint64_t at = (r->pfn.v << f->page_shift) + (w->va.v & ((pages << f->page_shift) - 1));
+	if (second && r->fault == MACHINE_FAULT_NONE && !nested_step(second, paddr(at), w->kind))
+		r->fault = MACHINE_FAULT_HOST;
 	r->dirty = ptfmt_dirty(f, r->entry);
 }
 
 /* Walks down from a table of the given level, whose rights so far are given too.
  * => w->va is canonical. */
 pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
-			 const struct walk_want *w, struct walk *r)
+			 const struct walk_want *w, struct walk *r, struct nested_walk *second)
 {
 	const bool kept = f->top_in_registers && level == f->levels - 1u;
 	r->reads = 0;
@@ -89,6 +105,11 @@ pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table
 			return;
 		}
 		r->entry_at = at;
+		if (second && !(kept && level == f->levels - 1u) &&
+		    !nested_step(second, at, nested_tables_as_stores(second) && w->set_ad ? ACCESS_STORE : ACCESS_LOAD)) {
+			r->fault = MACHINE_FAULT_HOST;
+			return;
+		}
 		r->entry = pte(physmem_load(mem, at, f->entry_bytes));
 		r->reads += !(kept && level == f->levels - 1u);
 		if (!ptfmt_valid(f, r->entry)) {
@@ -101,10 +122,10 @@ pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table
 			return;
 		}
 		if (leaf) {
-			walk_leaf(f, mem, r, w, rights);
+			walk_leaf(f, mem, r, w, rights, second);
 			return;
 		}
-		r->fault = walk_mark(f, mem, r, w, false);
+		r->fault = walk_mark(f, mem, r, w, false, second);
 		if (r->fault != MACHINE_FAULT_NONE)
 			return;
 		rights &= ptfmt_table_rights(f, r->entry, level);
