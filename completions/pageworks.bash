@@ -34,6 +34,7 @@ _pageworks()
 	--policy | --cpu | --format | --swap)
 		COMPREPLY=($(compgen -W "$(_pageworks_names "$command" "$previous")" -- "$word"))
 		return ;;
+	--nested) COMPREPLY=($(compgen -W "$(_pageworks_names "$command" --format)" -- "$word")); return ;;
 	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
 	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
 	--files) COMPREPLY=($(compgen -W 'cached cold' -- "$word")); return ;;
@@ -46,7 +47,7 @@ _pageworks()
 	--user) COMPREPLY=($(compgen -u -- "$word")); return ;;
 	--wss | --interval | --top) return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
-	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
+	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --hostram | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
 	if [[ $word == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))

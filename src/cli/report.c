@@ -187,6 +187,23 @@ static void figure_walks(const struct report *p)
 		     text_count(a, sizeof a, m->flushes));
 }
 
+/* A guest: what its walks cost with the host's below them, and what its host had to do. */
+static void figure_nested(const struct report *p)
+{
+	const struct result *r = p->r;
+	const struct result_nested *n = &r->nested;
+	char a[NUMBER], b[NUMBER], c[NUMBER], share[NUMBER];
+	if (!n->present)
+		return;
+	uint64_t both = n->both.host_references + r->mach.walk_references;
+	line(p, text_count(a, sizeof a, n->both.translations), "nested translations", "%.2f entries a walk of both stages, %" PRIu64
+	     " at most; %s found in the nested TLB", r->mach.walks ? (double)both / (double)r->mach.walks : 0.0, n->both.most,
+	     percent_text(share, sizeof share, n->tlb_hits, n->tlb_accesses));
+	line(p, text_count(a, sizeof a, n->kernel.faults.total), "host faults", "%s major; %s evictions, %s written back",
+	     text_count(b, sizeof b, n->kernel.faults.major), text_count(c, sizeof c, n->kernel.evicted),
+	     text_count(share, sizeof share, n->kernel.written_back));
+}
+
 static void figure_time(const struct report *p)
 {
 	const struct result *r = p->r;
@@ -415,6 +432,7 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	figure_memory(&p);
 	figure_tlb(&p);
 	figure_walks(&p);
+	figure_nested(&p);
 	figure_time(&p);
 	tables_of_mappings(&p);
 	table_processes(&p);

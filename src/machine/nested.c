@@ -108,7 +108,7 @@ enum pw_err nested_check(const struct machine_config *c, struct pw_why *why)
 {
 	const struct ptfmt *guest = c->format, *host = &c->host->format;
 	if (guest->page_shift != host->page_shift)
-		return pw_fail(why, PW_INVALID, "a guest with pages of %u bytes cannot run on %s, whose pages are of %u: they must be equal",
+		return pw_fail(why, PW_INVALID, "a guest with pages of %u bytes cannot run on %s, whose pages are of %u",
 			       1u << guest->page_shift, host->name, 1u << host->page_shift);
 	unsigned bits = host->va_bits - (host->sign_extended && !host->two_roots);
 	if (c->frames > 1ull << (bits - host->page_shift))

@@ -213,6 +213,8 @@ enum pw_err computer_create(const struct run_options *o, const struct computer_p
 	if (c->opt.policy->wants_future)
 		err = pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
 		              "'pageworks run' can read a trace twice", o->policy->name);
+	else if (o->nested)
+		err = pw_fail(why, PW_UNSUPPORTED, "a computer driven by hand cannot be a guest; 'pageworks run' can");
 	if (!err)
 		err = build_machine(c, why);
 	if (!err)

@@ -21,6 +21,9 @@ struct result_machine {
 	const char *cpu_name;      /* the preset */
 	const char *tlb_spec;      /* what replaced its TLBs, or NULL */
 	unsigned n_cpus;
+	const struct ptfmt *nested;/* NULL: no guest */
+	uint32_t nested_tlb;
+	uint64_t host_ram_bytes;
 	uint64_t page_frames;      /* --frames, or 0 */
 	uint64_t ram_bytes;        /* --ram, or 0: no limit was asked for */
 	uint64_t physical_frames;  /* what the machine was built with */
@@ -98,6 +101,15 @@ struct result_times {
 	uint64_t reference, translation, fault, context_switch, total;
 };
 
+/* What the host below a guest did. */
+struct result_nested {
+	bool present;
+	struct machine_counts mach; /* of the host's half: a reference is one of the guest's physical addresses */
+	struct kernel_counts kernel;
+	uint64_t tlb_accesses, tlb_hits; /* of the nested TLB */
+	struct machine_nested both;
+};
+
 #define RESULT_CHECKS_FAILED 8
 struct result_checks {
 	unsigned passed, n_failed;                               /* n_failed may exceed what is kept */
@@ -126,6 +138,7 @@ struct result {
 	unsigned n_tlbs;
 	struct result_working_set ws;
 	struct result_times times;
+	struct result_nested nested;
 
 	struct result_process *process;
 	unsigned n_processes;

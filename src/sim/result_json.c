@@ -97,6 +97,12 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	if (m->ram_bytes)
 		jsonw_u64(j, "ram_bytes", m->ram_bytes);
 	jsonw_u64(j, "physical_bytes", m->physical_frames << m->format.page_shift);
+	if (m->nested) {
+		jsonw_string(j, "nested_format", m->nested->name);
+		jsonw_u64(j, "nested_tlb_entries", m->nested_tlb);
+		if (m->host_ram_bytes)
+			jsonw_u64(j, "host_ram_bytes", m->host_ram_bytes);
+	}
 	json_cpu(j, m);
 	jsonw_string(j, "policy", m->policy_spec);
 	jsonw_string(j, "refbits", m->refbits == REFBITS_EXACT ? "exact" : "hardware");
@@ -215,6 +221,29 @@ static void json_translation(struct jsonw *j, const struct result *r)
 	jsonw_u64(j, "dirty_updates", m->dirty_updates);
 	jsonw_u64(j, "context_switches", m->context_switches);
 	jsonw_u64(j, "flushes", m->flushes);
+	jsonw_end(j);
+}
+
+/* A guest's host: what both stages cost together, and what the host did for it. */
+static void json_nested(struct jsonw *j, const struct result *r)
+{
+	const struct result_nested *n = &r->nested;
+	if (!n->present)
+		return;
+	jsonw_object(j, "nested");
+	jsonw_u64(j, "translations", n->both.translations);
+	jsonw_u64(j, "host_references", n->both.host_references);
+	jsonw_u64(j, "combined_references", n->both.host_references + r->mach.walk_references);
+	jsonw_u64(j, "combined_references_most", n->both.most);
+	jsonw_u64(j, "fractured", n->both.fractured);
+	jsonw_u64(j, "tlb_accesses", n->tlb_accesses);
+	jsonw_u64(j, "tlb_hits", n->tlb_hits);
+	jsonw_u64(j, "host_faults", n->kernel.faults.total);
+	jsonw_u64(j, "host_faults_major", n->kernel.faults.major);
+	jsonw_u64(j, "host_evicted", n->kernel.evicted);
+	jsonw_u64(j, "host_written_back", n->kernel.written_back);
+	jsonw_u64(j, "host_resident_peak_pages", n->kernel.resident_peak_pages);
+	jsonw_u64(j, "host_table_bytes", n->kernel.table_peak_bytes);
 	jsonw_end(j);
 }
 
@@ -351,6 +380,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_reclaim(&j, r);
 	json_memory(&j, r);
 	json_translation(&j, r);
+	json_nested(&j, r);
 	json_modelled(&j, r);
 	json_processes(&j, r);
 	json_mappings(&j, r);

@@ -23,6 +23,7 @@
  * thread (the order would no longer be that of the trace). */
 #include "run_impl.h"
 #include "check.h"
+#include "hypervisor.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include <stdarg.h>
@@ -117,11 +118,17 @@ static uint64_t run_future_bytes(void)
 static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 {
 	r->physical_frames = run_frames(&r->opt);
+	enum pw_err err = PW_OK;
+	if (r->opt.nested)
+		err = hypervisor_create(&r->opt, r->physical_frames, &r->host, why);
+	if (err != PW_OK)
+		return err;
 	struct machine_config mc = {
 		.format = &r->opt.format, .frames = r->physical_frames, .n_cpus = r->opt.n_cpus, .cpu = &r->opt.cpu,
 		.log_touches = run_wants_recency(&r->opt), .log_every = run_wants_every(&r->opt), .seed = r->opt.seed,
+		.host = r->host ? hypervisor_machine(r->host) : NULL,
 	};
-	enum pw_err err = machine_create(&mc, &r->machine, why);
+	err = machine_create(&mc, &r->machine, why);
 	if (err != PW_OK)
 		return err;
 	err = pmap_machine_create(r->machine, &r->pmap);
@@ -207,6 +214,7 @@ void run_destroy(struct run *r)
 		pmap_sys_destroy(r->pmap);
 	if (r->machine)
 		machine_destroy(r->machine);
+	hypervisor_destroy(r->host);
 	future_destroy(r->future);
 	run_base_drop(&r->base);
 	mem_free(r->process);
@@ -237,8 +245,14 @@ static void run_note_refusal(struct run *r, struct run_process *p, const struct 
 			.pid = p->pid, .address = stop->va.v, .at = r->position, .kind = stop->kind, .why = text ? text : "" };
 }
 
+static enum run_state run_host_short(struct run *r, uint64_t at)
+{
+	return run_fail(r, PW_NOFRAMES, "the host has no memory for its guest's address 0x%llx; give it more with --hostram, or a --swap",
+	                (unsigned long long)at);
+}
+
 /* Tells the working set which page came into which frame, and the machine if the policy knows of the reference to come. */
-static void run_note_install(struct run *r, struct run_process *p, vaddr_t va, bool arrived)
+static void run_note_install(struct run *r, struct run_process *p, unsigned cpu, vaddr_t va, bool arrived)
 {
 	struct pmap_mapping m;
 	struct pmap *space = process_pmap(p->process);
@@ -247,6 +261,8 @@ static void run_note_install(struct run *r, struct run_process *p, vaddr_t va, b
 		return;
 	if (ws_installed(r->ws, p->pid, page, m.pfn) != PW_OK)
 		run_fail(r, PW_NOMEM, "out of memory for the working set");
+	if (arrived && r->host && !hypervisor_filled(r->host, cpu, m.pfn))
+		run_host_short(r, m.pfn.v << r->opt.format.page_shift);
 	if (arrived && !r->opt.policy->arrival_counts && run_wants_recency(&r->opt))
 		machine_expect(r->machine, m.pfn);
 }
@@ -264,14 +280,25 @@ static void run_kill(struct run *r, struct run_process *p)
 
 enum run_next { RUN_RETRY, RUN_SKIP, RUN_DEAD };
 
+/* The host serves its guest.  When it cannot there is no going on: a guest without memory is not a program without memory. */
+static enum run_next run_host_fault(struct run *r, unsigned cpu, const struct machine_stop *stop)
+{
+	if (hypervisor_fault(r->host, cpu, stop))
+		return RUN_RETRY;
+	run_host_short(r, stop->host_at.v);
+	return RUN_DEAD;
+}
+
 static enum run_next run_fault(struct run *r, struct run_process *p, unsigned cpu, const struct machine_stop *stop)
 {
+	if (stop->fault == MACHINE_FAULT_HOST)
+		return run_host_fault(r, cpu, stop);
 	r->in_fault = true;
 	struct fault_report report = process_fault(p->process, cpu, stop->va, stop->kind);
 	r->in_fault = false;
 	switch (report.outcome) {
 	case FAULT_OUTCOME_RESOLVED:
-		run_note_install(r, p, stop->va, report.arrived);
+		run_note_install(r, p, cpu, stop->va, report.arrived);
 		return RUN_RETRY;
 	case FAULT_OUTCOME_KILLED:
 		run_kill(r, p);

@@ -19,6 +19,9 @@ struct run_options {
 	const char *cpu_name;
 	const char *tlb_spec;      /* what replaced the preset's TLBs, or NULL */
 	unsigned n_cpus;
+	const struct ptfmt *nested;/* the machine is a guest, whose memory this format translates again; NULL: it is not */
+	uint32_t nested_tlb;       /* entries of the TLB for that, 0: none */
+	uint64_t host_ram_bytes;   /* all of the host's memory; 0: enough */
 	uint64_t page_frames;      /* this many frames for programs' pages; 0: not limited so */
 	uint64_t ram_bytes;        /* all of physical memory; 0: not limited so.  At most one of the two is set */
 	const struct policy_ops *policy;

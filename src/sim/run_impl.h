@@ -22,6 +22,7 @@ struct run_base {
 	bool taken;
 	struct machine_counts machine;
 	struct kernel_counts kernel;
+	struct result_nested nested;
 	struct tlb_counts tlb[TLB_ARRAYS];
 	uint64_t refused, skipped, lost, position;
 	struct result_mapping *mapping;
@@ -33,6 +34,7 @@ struct run_base {
 struct run {
 	struct run_options opt;
 	struct trace *trace;
+	struct hypervisor *host;   /* the machine is its guest; or NULL */
 	struct machine *machine;
 	struct pmap_sys *pmap;
 	struct store *swap;

@@ -13,6 +13,7 @@
  * Rejected: resetting counters in machine and kernel at the end of the warm-up (every room would need a second notion of zero). */
 #include "run_impl.h"
 #include "check.h"
+#include "hypervisor.h"
 #include "../base/mem.h"
 #include <string.h>
 
@@ -49,6 +50,17 @@ static void machine_take_off(struct machine_counts *m, const struct machine_coun
 	for (size_t i = 0; i < sizeof to / sizeof *to; i++)
 		to[i] -= from[i];
 	memcpy(m, to, sizeof to);
+}
+
+static void nested_take_off(struct result_nested *n, const struct result_nested *base)
+{
+	machine_take_off(&n->mach, &base->mach);
+	kernel_take_off(&n->kernel, &base->kernel);
+	n->tlb_accesses -= base->tlb_accesses;
+	n->tlb_hits -= base->tlb_hits;
+	n->both.translations -= base->both.translations;
+	n->both.host_references -= base->both.host_references;
+	n->both.fractured -= base->both.fractured;
 }
 
 static void result_processes_take_off(struct result *r, const struct run_base *b)
@@ -160,7 +172,8 @@ void run_describe(const struct run *r, struct result *ret)
 {
 	ret->machine = (struct result_machine){
 		.format = r->opt.format, .cpu = r->opt.cpu, .cpu_name = r->opt.cpu_name,
-		.tlb_spec = r->opt.tlb_spec, .n_cpus = r->opt.n_cpus,
+		.tlb_spec = r->opt.tlb_spec, .n_cpus = r->opt.n_cpus, .nested = r->opt.nested, .nested_tlb = r->opt.nested_tlb,
+		.host_ram_bytes = r->opt.host_ram_bytes,
 		.page_frames = r->opt.page_frames, .ram_bytes = r->opt.ram_bytes, .physical_frames = r->physical_frames,
 		.policy = r->opt.policy, .refbits = r->opt.refbits, .personality = r->opt.personality,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
@@ -181,6 +194,10 @@ static void gather_counts(struct run *r, struct result *ret)
 		ret->tlb[i] = (struct result_tlb){ .accesses = t.accesses, .hits = t.hits, .misses = t.misses };
 		snprintf(ret->tlb[i].name, sizeof ret->tlb[i].name, "%s", t.name);
 	}
+	if (r->host)
+		hypervisor_counts(r->host, r->machine, &ret->nested);
+	if (b->taken && r->host)
+		nested_take_off(&ret->nested, &b->nested);
 	if (b->taken) {
 		machine_take_off(&ret->mach, &b->machine);
 		kernel_take_off(&ret->kernel, &b->kernel);
@@ -213,9 +230,9 @@ static void gather_times(struct result *ret)
 				break;
 			}
 	t->reference = ret->refs.total * c->reference;
-	t->translation = lower_hits * c->tlb2_hit + ret->mach.walk_references * c->walk_reference +
-	                 ret->mach.dirty_updates * c->dirty_update;
-	t->fault = ret->kernel.modelled_ns * c->clock_mhz / 1000;
+	t->translation = lower_hits * c->tlb2_hit + (ret->mach.walk_references + ret->nested.mach.walk_references) * c->walk_reference +
+	                 (ret->mach.dirty_updates + ret->nested.mach.dirty_updates) * c->dirty_update;
+	t->fault = (ret->kernel.modelled_ns + ret->nested.kernel.modelled_ns) * c->clock_mhz / 1000;
 	t->context_switch = ret->mach.context_switches * c->context_switch * c->clock_mhz / 1000;
 	t->total = t->reference + t->translation + t->fault + t->context_switch;
 }
@@ -249,6 +266,8 @@ enum pw_err run_base_take(struct run *r)
 	kernel_counts(r->kernel, &b->kernel);
 	for (unsigned i = 0; i < machine_n_tlbs(r->machine); i++)
 		b->tlb[i] = machine_tlb_counts(r->machine, i);
+	if (r->host)
+		hypervisor_counts(r->host, r->machine, &b->nested);
 	b->refused = r->refused;
 	b->skipped = r->skipped;
 	b->lost = r->lost;
@@ -288,6 +307,8 @@ enum pw_err run_result(struct run *r, struct result *ret, struct pw_why *why)
 	memcpy(ret->refusal, r->refusal, sizeof ret->refusal);
 	ret->n_refusals = r->n_refusals;
 	check_result(ret, r->position - r->base.position, kernel_flaw(r->kernel), machine_flaw(r->machine));
+	const char *host_flaw = r->host ? hypervisor_flaw(r->host) : NULL;
+	result_check(ret, !host_flaw, "host: %s", host_flaw ? host_flaw : "");
 	result_check(ret, r->stuck == 0, "%llu references faulted again and again and were given up", (unsigned long long)r->stuck);
 	return PW_OK;
 }

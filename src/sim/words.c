@@ -141,6 +141,35 @@ static enum pw_err resolve_cpu(const struct machine_words *w, struct run_options
 	return PW_OK;
 }
 
+/* FORMAT or FORMAT:N.  The TLB that remembers a guest's physical addresses: real ones are small, and few makers tell (the first of
+ * AMD had 16 entries, by Bhargava and others, ASPLOS 2008). */
+static enum pw_err resolve_nested(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	char name[64];
+	uint64_t entries = 16;
+	struct names l = names_formats();
+	if (!w->nested)
+		return w->hostram ? pw_fail(why, PW_INVALID, "--hostram is for a guest; give --nested FORMAT too") : PW_OK;
+	const char *colon = strchr(w->nested, ':');
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(w->nested, ":"), w->nested);
+	o->nested = ptfmt_find(name);
+	if (!o->nested)
+		return words_unknown(why, "--nested", name, l.name, l.n);
+	if (colon && (text_u64(colon + 1, &entries, NULL) != PW_OK || entries > 65536))
+		return pw_fail(why, PW_INVALID, "--nested %s: behind the colon is a number of TLB entries, up to 65536", w->nested);
+	if (o->nested->page_shift != o->format.page_shift)
+		return pw_fail(why, PW_INVALID, "--nested %s: its pages are of %u bytes, those of --format %s of %u: they must be equal",
+		               name, 1u << o->nested->page_shift, o->format.name, 1u << o->format.page_shift);
+	o->nested_tlb = (uint32_t)entries;
+	if (w->hostram && text_size_option("--hostram", w->hostram, &o->host_ram_bytes, why) != PW_OK)
+		return PW_INVALID;
+	uint64_t least = 4ull * (o->format.levels + 1u) * o->nested->levels;
+	if (w->hostram && o->host_ram_bytes >> o->nested->page_shift < least)
+		return pw_fail(why, PW_INVALID, "--hostram %s: a host needs at least %llu frames of %u bytes, for what one walk of its "
+		               "guest touches and its own tables", w->hostram, (unsigned long long)least, 1u << o->nested->page_shift);
+	return PW_OK;
+}
+
 static enum pw_err resolve_ram(const struct machine_words *w, struct run_options *o, struct pw_why *why)
 {
 	char size[32], page[32];
@@ -273,8 +302,8 @@ static enum pw_err resolve_experiment(const struct machine_words *w, struct run_
 enum pw_err machine_words_resolve(const struct machine_words *w, struct run_options *ret, struct pw_why *why)
 {
 	enum pw_err (*const phases[])(const struct machine_words *, struct run_options *, struct pw_why *) = {
-		resolve_format, resolve_cpu, resolve_memory, resolve_policy, resolve_personality, resolve_files, resolve_swap,
-		resolve_experiment,
+		resolve_format, resolve_cpu, resolve_nested, resolve_memory, resolve_policy, resolve_personality, resolve_files,
+		resolve_swap, resolve_experiment,
 	};
 	run_options_init(ret);
 	for (unsigned i = 0; i < sizeof phases / sizeof *phases; i++) {

@@ -14,6 +14,8 @@
 	X(cpu, "PRESET", "TLBs and walk caches of a real CPU ('help' lists them)") \
 	X(tlb, "SPEC", "TLBs instead: 'l1d=64/4,l2=1536/12:plru' (entries/ways, fa: fully associative)") \
 	X(asids, "BITS", "address-space tags in the TLBs, of so many bits; 0: every switch empties them (default: the CPU's)") \
+	X(nested, "FORMAT", "the machine is a guest, its memory translated again: ept, sv39x4, ...; ':N': by a TLB of N entries (16)") \
+	X(hostram, "SIZE", "memory of the host of such a guest, its tables included (default: no limit)") \
 	X(cpus, "N", "this many CPUs; threads get them in turn (default 1)")
 #define KERNEL_WORD_LIST(X) \
 	X(policy, "NAME", "who leaves memory next (default lru; 'help' lists them)") \
