@@ -94,7 +94,7 @@ static const char *other_value(enum grid_word word)
 {
 	static const struct { const char *name, *value; } list[] = {
 		{ "frames", "7" }, { "ram", "64M" }, { "page", "8K" }, { "format", "sv39" }, { "cpu", "zen4" }, { "tlb", "l1d=16/4" },
-		{ "asids", "3" }, { "cpus", "2" },
+		{ "asids", "3" }, { "cpus", "2" }, { "nested", "ept" }, { "hostram", "32M" },
 		{ "policy", "fifo" }, { "refbits", "hardware" }, { "personality", "linux" }, { "files", "cold" },
 		{ "swap", "hdd" }, { "cost", "walk_reference=21" }, { "seed", "2" }, { "limit", "1000" }, { "warmup", "10" },
 		{ "tau", "1000" },
@@ -112,7 +112,7 @@ static void every_word_counts(void **state)
 	char plain[SWEEP_ID], other[SWEEP_ID], text[100], base[20] = "";
 	(void)state;
 	for (unsigned w = 0; w < GRID_WORDS; w++) {
-		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : "");
+		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : w == GRID_WORD_hostram ? "nested = ept\n" : "");
 		snprintf(text, sizeof text, "%s%s = %s\n", base, grid_word_name(w), other_value(w));
 		first_id(base, TRACE, plain);
 		first_id(text, TRACE, other);
