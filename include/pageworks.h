@@ -217,7 +217,8 @@ enum pw_trap {
 	PW_TRAP_NONCANONICAL,
 	PW_TRAP_BADFRAME,
 	PW_TRAP_ACCESSED,
-	PW_TRAP_DIRTY
+	PW_TRAP_DIRTY,
+	PW_TRAP_HOST        /* only of guests, which this library does not make yet */
 };
 const char *pw_trap_text(enum pw_trap trap); /* static */
 

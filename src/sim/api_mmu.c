@@ -35,7 +35,7 @@ static enum pw_err words_check(const struct machine_words *w, struct pw_why *why
 		KERNEL_WORD_LIST(X)
 #undef X
 		{ "frames", w->frames }, { "ram", w->ram }, { "cost", w->cost }, { "limit", w->limit }, { "warmup", w->warmup },
-		        { "tau", w->tau },
+		        { "tau", w->tau }, { "nested", w->nested }, { "hostram", w->hostram },
 	};
 	for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
 		if (others[i].value)
