@@ -107,7 +107,7 @@ static enum pw_err config_check(const struct kernel_config *c, struct pw_why *wh
 	if (c->memory && c->memory->frames < c->n_frames)
 		return pw_fail(why, PW_INVALID, "the kernel is to use %llu frames of a memory of %llu",
 		               (unsigned long long)c->n_frames, (unsigned long long)c->memory->frames);
-	if (c->carries_data && !c->memory)
+	if (c->carries_data && !c->memory && !c->pmap->ops->page_bytes)
 		return pw_fail(why, PW_INVALID, "a run that carries data needs memory to carry it in");
 	if (c->va_bits > FRAME_VPN_BITS + c->page_shift)
 		return pw_fail(why, PW_INVALID, "%u address bits are too many for pages of %u bytes; at most %u of them may be numbers of "

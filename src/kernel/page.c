@@ -37,9 +37,15 @@ enum pw_err page_alloc_spare(struct kernel *k, uint32_t *ret)
 	return reclaim_is_plentiful(k) ? frame_take_page(&k->frames, ret) : PW_NOFRAMES;
 }
 
+void page_give(struct kernel *k, uint32_t f)
+{
+	pmap_page_freed(k->config.pmap, frame_pfn(f));
+	frame_give(&k->frames, f);
+}
+
 void page_abandon(struct kernel *k, uint32_t f)
 {
-	frame_give(&k->frames, f);
+	page_give(k, f);
 }
 
 static void resident_note(struct kernel *k)
@@ -224,7 +230,7 @@ void page_release(struct kernel *k, uint32_t f)
 {
 	page_unlist(k, f);
 	page_unmap(k, f);
-	frame_give(&k->frames, f);
+	page_give(k, f);
 }
 
 void page_drop_slot(struct kernel *k, uint32_t anon)
@@ -308,7 +314,8 @@ enum pw_err page_enter(struct kernel *k, struct process *p, uint64_t page, uint3
 
 void *page_bytes(struct kernel *k, uint32_t f)
 {
-	return physmem_frame(k->config.memory, frame_pfn(f));
+	struct pmap_sys *pmap = k->config.pmap;
+	return pmap->ops->page_bytes ? pmap->ops->page_bytes(pmap, frame_pfn(f)) : physmem_frame(k->config.memory, frame_pfn(f));
 }
 
 void page_fill_zero(struct kernel *k, uint32_t f)

@@ -20,6 +20,8 @@ static inline pfn_t frame_pfn(uint32_t f) { return pfn(f); }
 must_use enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret);
 /* The same for a page nobody waits for: only while memory is plentiful. */
 must_use enum pw_err page_alloc_spare(struct kernel *k, uint32_t *ret);
+/* The frame is free, and its bytes are nobody's. */
+void page_give(struct kernel *k, uint32_t f);
 /* Gives a BUSY frame back unused. */
 void page_abandon(struct kernel *k, uint32_t f);
 /* BUSY becomes a page.  => the anonymous page has no frame; the object has no page at index */

@@ -289,7 +289,7 @@ static void evict_end(struct kernel *k, uint32_t f)
 		a->frame = FRAME_NONE;
 		a->flags |= ANON_EVICTED;
 	}
-	frame_give(&k->frames, f);
+	page_give(k, f);
 }
 
 /* It stays: modified as it was, in no slot, at the far end of the policy's order. */

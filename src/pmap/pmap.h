@@ -63,6 +63,10 @@ struct pmap_ops {
 	uint64_t (*resident_pages)(const struct pmap *p);               /* base pages mapped now */
 	const char *(*flaw)(const struct pmap *p);                      /* NULL or the broken invariant */
 	void (*destroy)(struct pmap_sys *sys);                          /* => no pmap is left */
+	/* For an implementation that moves the bytes of frames about, else NULL: they are where physical memory has them.  Where the
+	 * frame's bytes are now, to be read, or to be written if it is mapped nowhere; until the next call on sys. */
+	void *(*page_bytes)(struct pmap_sys *sys, pfn_t f);
+	void (*page_freed)(struct pmap_sys *sys, pfn_t f);              /* they are no longer wanted.  => it is mapped nowhere */
 };
 
 /* Every implementation's structs begin with these. */
@@ -91,6 +95,11 @@ static inline void pmap_forget(struct pmap *p) { p->sys->ops->forget(p); }
 static inline uint64_t pmap_table_bytes(const struct pmap *p) { return p->sys->ops->table_bytes(p); }
 static inline uint64_t pmap_resident_pages(const struct pmap *p) { return p->sys->ops->resident_pages(p); }
 static inline const char *pmap_flaw(const struct pmap *p) { return p->sys->ops->flaw(p); }
+static inline void pmap_page_freed(struct pmap_sys *s, pfn_t f)
+{
+	if (s->ops->page_freed)
+		s->ops->page_freed(s, f);
+}
 static inline void pmap_sys_destroy(struct pmap_sys *s) { s->ops->destroy(s); }
 
 /* The array: frames numbered below n_frames; page tables are pretended, one table frame for each 512 pages touched. */

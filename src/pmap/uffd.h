@@ -1,0 +1,45 @@
+/* uffd.h - userfaultfd, as far as a pager needs it: faults of a range of this process are read from a descriptor and answered by
+ * putting a page there.
+ *
+ * Everything here is done to the process that opened it, by that process.  Calls that the kernel asks to repeat are repeated.
+ * Lengths are multiples of the host's page. */
+#pragma once
+#include "../base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct uffd {
+	int fd;
+	int pidfd;      /* of this process, for dropping scattered pages in one call; -1: page by page */
+};
+
+struct uffd_fault {
+	uint64_t address;
+	bool write;     /* a store */
+	bool protect;   /* to a page that is there, write-protected */
+};
+
+/* => PW_UNSUPPORTED, and one line that says what this host lacks and what would change it. */
+must_use enum pw_err uffd_open(struct uffd *u, struct pw_why *why);
+void uffd_close(struct uffd *u);
+/* Everything this host has to say about it, line by line, and what to do: for people. */
+void uffd_explain(char *text, size_t size);
+
+/* Faults on missing pages and stores to write-protected ones in the range arrive from now on. */
+must_use enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes);
+must_use enum pw_err uffd_unregister(const struct uffd *u, uint64_t start, uint64_t bytes);
+/* Waits for faults.  Returns how many there are; 0: it was interrupted; -1: the descriptor is of no use any more. */
+int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max);
+
+/* Puts a copy there and wakes who waits for it.  => PW_EXISTS: a page is there; PW_NOTMAPPED: the range is not registered */
+must_use enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, bool protect);
+/* Puts the host's page of zeros there.  => as uffd_copy */
+must_use enum pw_err uffd_zero(const struct uffd *u, uint64_t to, uint64_t bytes);
+/* Stores to pages of the range that are there fault from now on, or (on false) do so no longer, and who waits is woken. */
+must_use enum pw_err uffd_protect(const struct uffd *u, uint64_t start, uint64_t bytes, bool on);
+void uffd_wake(const struct uffd *u, uint64_t start, uint64_t bytes);
+/* The pages are no longer there. */
+must_use enum pw_err uffd_drop(const struct uffd *u, const struct iovec *range, unsigned n);
+/* Is a page there? */
+bool uffd_present(uint64_t address);
