@@ -25,7 +25,11 @@ ALL_CFLAGS = -std=gnu17 $(OPT) -ffp-contract=off $(WARN) -Iinclude -D_GNU_SOURCE
 LIBS    := -lzstd -llz4 -llzma -lz -lxxhash -ljansson -luring -lsodium -lm -pthread
 
 LIB_ROOMS := base machine segment policy store pmap kernel trace sim lab live host
-LIB_SRC   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c)))
+SHIM_SRC  := $(sort $(wildcard src/live/shim*.c))
+LIB_SRC   := $(filter-out $(SHIM_SRC),$(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c))))
+# What of the library goes into the preloaded pager: the kernel half, without machine and simulator.
+PAGER_SRC := $(SHIM_SRC) src/live/pager.c src/machine/cost.c src/machine/physmem.c \
+             $(filter-out src/pmap/pmap_m%,$(sort $(foreach r,base policy store pmap kernel,$(wildcard src/$r/*.c))))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c src/web/*.c))
 TEST_SRC  := $(sort $(wildcard test/*_test.c))
 TEST_HELP := $(sort $(filter-out $(TEST_SRC),$(wildcard test/*.c)))
@@ -44,6 +48,7 @@ SHARED  := $(BUILD)/libpageworks.so.$(VERSION)
 FUZZLIB := $(BUILD)/libfuzzmain.a
 COMMAND := $(BUILD)/pageworks
 PLUGIN  := $(BUILD)/pageworks-capture.so
+SHIM    := $(BUILD)/pageworks-live.so
 TESTS   := $(patsubst test/%.c,$(BUILD)/test/%,$(TEST_SRC))
 PROGS   := $(patsubst test/%.c,$(BUILD)/test/%,$(PROG_SRC))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
@@ -58,7 +63,7 @@ MAKE_IN_PARALLEL = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(LIB) $(SHARED) $(if $(CLI_SRC),$(COMMAND)) $(if $(PLUGIN_SRC),$(PLUGIN))
+all: $(LIB) $(SHARED) $(if $(CLI_SRC),$(COMMAND)) $(if $(PLUGIN_SRC),$(PLUGIN)) $(if $(SHIM_SRC),$(SHIM))
 
 setup:
 	@BUILD=$(BUILD) CC="$(CC)" tools/setup
@@ -95,7 +100,7 @@ $(BUILD)/flags: FORCE
 
 # The library's are position independent, and show nothing but what the public header declares: one set serves both libraries.
 LIB_FLAGS := -fPIC -fvisibility=hidden
-$(call obj,$(LIB_SRC)): ALL_CFLAGS += $(LIB_FLAGS)
+$(call obj,$(LIB_SRC) $(SHIM_SRC)): ALL_CFLAGS += $(LIB_FLAGS)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -153,12 +158,25 @@ $(PLUGIN): $(PLUGIN_SRC) $(wildcard src/capture/*.h src/base/*.h src/machine/acc
 	@echo "  LD    $@"
 	@$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -fPIC -fvisibility=hidden -shared -pthread $(CFLAGS) -o $@ $(PLUGIN_SRC)
 
+# The pager is loaded into programs: position independent, its symbols its own but for what it takes over, never sanitized.
+SHIM_CFLAGS = -std=gnu17 -O2 -ffp-contract=off $(WARN) -D_GNU_SOURCE -DPW_VERSION='"$(VERSION)"' \
+              -DPW_LIBEXECDIR='"$(libexecdir)"' -MMD -MP -pthread -fPIC -fvisibility=hidden $(CFLAGS)
+$(BUILD)/shim/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  SHIM  $<"
+	@$(CC) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(SHIM): $(if $(SAN),$(patsubst %.c,$(BUILD)/shim/%.o,$(PAGER_SRC)),$(call obj,$(PAGER_SRC)))
+	@echo "  LD    $@"
+	@$(CC) $(SHIM_CFLAGS) -shared -Wl,--as-needed -Wl,-z,now -Wl,-z,initfirst -o $@ $^ -ljemalloc $(LIBS)
+
 # name in the build or source tree : name below PREFIX
 into = $(DESTDIR)$(PREFIX)/$1
 MAN_INTO = $(foreach m,$(MAN),$(call into,share/man/man$(subst .,,$(suffix $m))/$(notdir $m)))
 SCENARIOS_INTO = $(foreach s,$(SCENARIOS),$(call into,share/pageworks/$s))
 INSTALLED = $(call into,bin/pageworks) $(call into,lib/libpageworks.a) $(call into,include/pageworks.h) \
             $(call into,lib/pkgconfig/pageworks.pc) $(call into,libexec/pageworks/pageworks-capture.so) \
+            $(call into,libexec/pageworks/pageworks-live.so) \
             $(call into,share/bash-completion/completions/pageworks) $(MAN_INTO) $(SCENARIOS_INTO) \
             $(call into,lib/libpageworks.so) $(call into,lib/libpageworks.so.0) $(call into,lib/libpageworks.so.$(VERSION))
 
@@ -167,6 +185,7 @@ install: all
 	@install -Dm644 $(LIB) $(call into,lib/libpageworks.a)
 	@test ! -f include/pageworks.h || install -Dm644 include/pageworks.h $(call into,include/pageworks.h)
 	@test ! -f $(PLUGIN) || install -Dm755 $(PLUGIN) $(call into,libexec/pageworks/pageworks-capture.so)
+	@test ! -f $(SHIM) || install -Dm755 $(SHIM) $(call into,libexec/pageworks/pageworks-live.so)
 	@install -Dm755 $(SHARED) $(call into,lib/libpageworks.so.$(VERSION))
 	@ln -sf libpageworks.so.$(VERSION) $(call into,lib/libpageworks.so.0)
 	@ln -sf libpageworks.so.0 $(call into,lib/libpageworks.so)
@@ -186,4 +205,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/shim -name '*.d' 2>/dev/null)

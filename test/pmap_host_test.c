@@ -262,7 +262,8 @@ static void worlds_agree(struct world *model, struct world *host, bool counts, c
 	kernel_counts(model->kernel, &x);
 	kernel_counts(host->kernel, &y);
 	if (counts && (x.faults.total != y.faults.total || x.evicted != y.evicted))
-		fail_msg("%s, step %u: faults %llu and %llu, evicted %llu and %llu, resident %llu and %llu", what, step, (unsigned long long)x.faults.total,
+		fail_msg("%s, step %u: faults %llu and %llu, evicted %llu and %llu, resident %llu and %llu", what, step,
+		         (unsigned long long)x.faults.total,
 		         (unsigned long long)y.faults.total, (unsigned long long)x.evicted, (unsigned long long)y.evicted,
 		         (unsigned long long)x.resident_pages, (unsigned long long)y.resident_pages);
 }

@@ -19,6 +19,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(tlb, "misses of every TLB, for every page size")                    \
 	X(lab, "take a small computer apart, by hand or by script")           \
 	X(walk, "explain how an address translates, in any memory image")     \
+	X(live, "really page a program, on this computer's own MMU")             \
 	X(policies, "list the replacement policies and their parameters")     \
 	X(stat, "this computer's memory: levels, faults, paging, pressure")   \
 	X(ps, "processes of this computer by their memory")                   \

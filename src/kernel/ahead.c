@@ -148,6 +148,10 @@ void fault_swap_around(struct fault *f)
 	struct entry *e = f->entry;
 	if (!kernel_is_linux(f->kernel) || e->shared)
 		return;
+	if (f->kernel->config.ahead) {
+		fault_stream_ahead(f);
+		return;
+	}
 	uint64_t n = swap_window(e, f->page), before = (n - 1) / 2;
 	if (f->page == e->swap_last + 1)
 		before = 0;

@@ -300,6 +300,8 @@ static enum pw_err fault_file(struct fault *f)
 static enum pw_err share_zeros(struct fault *f)
 {
 	struct kernel *k = f->kernel;
+	if (k->config.pmap->ops->page_bytes)
+		return PW_NOFRAMES; /* a frame whose bytes are where it is mapped can be mapped once */
 	if (k->zero_frame == FRAME_NONE) {
 		enum pw_err err = frame_take_zero(&k->frames, &k->zero_frame);
 		if (err)

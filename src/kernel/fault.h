@@ -33,5 +33,7 @@ void fault_read_around(struct fault *f, struct object *o, uint64_t index);
 void fault_fetch_file(struct kernel *k, struct object *o, uint64_t first, uint64_t end);
 /* Reads swapped pages near one that had to be read (linux). */
 void fault_swap_around(struct fault *f);
+/* The same where a fault costs more than a page: pages behind a sequential one come in and are mapped at once. */
+void fault_stream_ahead(struct fault *f);
 /* A page of the file in memory: resident, or brought in.  => *ret_new when it was brought in; PW_IO */
 must_use enum pw_err fault_file_page(struct fault *f, struct object *o, uint64_t index, uint32_t *ret);

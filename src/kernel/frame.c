@@ -33,7 +33,7 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 	fs->at = mem_reserve(n * sizeof *fs->at);
 	fs->index = mem_reserve(n * sizeof *fs->index);
 	if (fs->at && !fs->slots_are_frames)
-		fs->slot_frame = mem_reserve(fs->n_slots * sizeof *fs->slot_frame);
+		fs->slot_frame = mem_reserve(n * sizeof *fs->slot_frame); /* the limit may rise */
 	if (fs->slot_frame)
 		fs->frame_slot = mem_reserve(n * sizeof *fs->frame_slot);
 	if (fs->at && fs->index && (fs->slots_are_frames || fs->frame_slot))
@@ -46,7 +46,7 @@ void frames_fini(struct frames *fs)
 {
 	mem_unreserve(fs->at, fs->n * sizeof *fs->at);
 	mem_unreserve(fs->index, fs->n * sizeof *fs->index);
-	mem_unreserve(fs->slot_frame, fs->n_slots * sizeof *fs->slot_frame);
+	mem_unreserve(fs->slot_frame, fs->n * sizeof *fs->slot_frame);
 	mem_unreserve(fs->frame_slot, fs->n * sizeof *fs->frame_slot);
 	*fs = (struct frames){ 0 };
 }

@@ -283,3 +283,8 @@ void kernel_mappings(struct kernel *k, void (*visit)(void *ctx, const struct map
 	for (uint32_t i = 0; i < k->n_processes; i++)
 		mappings_of(k->process[i], visit, ctx);
 }
+
+const char *kernel_swap_why(const struct kernel *k)
+{
+	return k->swap.why.text;
+}

@@ -89,6 +89,8 @@ struct kernel_config {
 	                               * counts as cached, as on a computer where the program ran a moment ago) */
 	const struct kernel_files *files; /* carries_data; NULL: files cannot be mapped */
 	struct store *swap;           /* NULL: none.  The caller owns it */
+	uint32_t ahead;               /* linux: swapped pages behind sequential faults come in and are mapped at once, up to so many, for
+	                               * machines where a fault costs more than a page; 0: unmapped neighbours, as Linux reads them */
 	const struct cost_model *cost;
 	uint64_t seed;
 	/* Recency for policies that want it: frames referenced since they were last asked for, in order of last reference, in
@@ -130,6 +132,11 @@ struct kernel_counts {
 must_use enum pw_err kernel_create(const struct kernel_config *c, struct kernel **ret, struct pw_why *why);
 void kernel_destroy(struct kernel *k); /* and all its processes */
 void kernel_counts(const struct kernel *k, struct kernel_counts *ret);
+/* From now on at most so many frames hold programs' pages.  => n_frames is larger; PW_NOFRAMES: fewer pages than that cannot leave,
+ * and the limit is as it was; PW_NOMEM */
+must_use enum pw_err kernel_resize(struct kernel *k, uint64_t page_frames);
+/* What the swap store said when it failed last; "": it has not. */
+const char *kernel_swap_why(const struct kernel *k);
 /* Bytes of host memory the kernel has touched for its own records: frames, pages, swap, mappings; without the pmap's. */
 uint64_t kernel_host_bytes(const struct kernel *k);
 /* NULL, or a sentence naming the broken invariant: frames and slots are conserved, every mapping is in its map, sums agree. */

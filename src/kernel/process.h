@@ -3,6 +3,13 @@
 #include "kernel.h"
 #include "map.h"
 
+/* A run of faults in order of address: stream.c. */
+enum { STREAMS = 16 };
+struct stream {
+	uint64_t next;           /* the page that would continue it */
+	uint32_t pages, used;    /* read ahead last; when */
+};
+
 struct process {
 	struct kernel *kernel;
 	uint32_t number;         /* in order of creation */
@@ -14,6 +21,8 @@ struct process {
 	struct map map;
 	struct fault_counts faults;
 	uint64_t resident_peak_pages;
+	struct stream stream[STREAMS];
+	uint32_t stream_clock;
 };
 
 static inline struct vpn_range entry_range(const struct entry *e) { return vpn_range(vpn(e->node.start), entry_pages(e)); }

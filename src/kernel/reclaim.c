@@ -76,7 +76,7 @@ static uint64_t env_next_use(void *ctx, uint64_t key)
 }
 
 /* Linux keeps 4 * sqrt(KiB of memory) KiB free, and a quarter and a half more for its two marks.  Small machines keep less. */
-static void watermarks_set(struct kernel *k)
+void reclaim_set_marks(struct kernel *k)
 {
 	uint64_t kib = k->frames.page_limit << k->config.page_shift >> 10, root = 0;
 	while ((root + 1) * (root + 1) <= kib)
@@ -109,7 +109,7 @@ enum pw_err reclaim_init(struct kernel *k)
 	if (!k->policy)
 		return PW_NOMEM;
 	policy->init(k->policy, k->frames.n_slots, &k->policy_env);
-	watermarks_set(k);
+	reclaim_set_marks(k);
 	return PW_OK;
 }
 

@@ -10,6 +10,8 @@ struct process;
 /* The policy and what it asks of the kernel.  => PW_NOMEM, PW_INVALID: the policy needs what the configuration does not give */
 must_use enum pw_err reclaim_init(struct kernel *k);
 void reclaim_fini(struct kernel *k);
+/* Linux's watermarks, by how much memory there is. */
+void reclaim_set_marks(struct kernel *k);
 /* A fault on the page of this key: the policy hears of it before it is asked to make room. */
 void reclaim_expect(struct kernel *k, uint64_t key);
 /* The policy may give up pages of its own accord.  making: references under way, which count for its clock: 1 in a fault, else 0. */

@@ -92,7 +92,7 @@ enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_
 		return PW_OK;
 	for (uint32_t i = 0; i < n; i++)
 		pages[i] = page_bytes(k, frames[i]);
-	return store_read(sw->store, slot, n, pages, NULL);
+	return store_read(sw->store, slot, n, pages, &sw->why);
 }
 
 enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])
@@ -105,7 +105,7 @@ enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32
 		return PW_OK;
 	for (uint32_t i = 0; i < n; i++)
 		pages[i] = page_bytes(k, frames[i]);
-	return store_write(sw->store, slot, n, pages, NULL);
+	return store_write(sw->store, slot, n, pages, &sw->why);
 }
 
 const char *swap_flaw(const struct swap *sw)

@@ -16,6 +16,7 @@ struct swap {
 	uint64_t limit;
 	uint64_t next;       /* where the search goes on */
 	uint64_t used, peak, reads, writes; /* reads and writes in slots */
+	struct pw_why why;   /* of the last failure */
 };
 
 void swap_init(struct swap *sw, struct store *store);

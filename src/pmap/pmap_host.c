@@ -22,295 +22,9 @@
  * 4. Writable in the host means MODIFIED is set.
  * Rejected: a pool page for each frame, moved in and out by UFFDIO_MOVE (moving out cannot be batched over scattered pages, the move
  * forgets write protection, and fails for pages shared with a forked child or pinned by I/O: docs/DECISIONS.md has the figures). */
-#include "pmap_host.h"
-#include "../base/htab.h"
+#include "pmap_host_impl.h"
 #include "../base/mem.h"
 #include <string.h>
-#include <sys/mman.h>
-
-enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT };
-enum { CHUNK_SHIFT = 9, CHUNK_PAGES = 1 << CHUNK_SHIFT };
-enum { DROP_BATCH = 64, DROP_CALL = 256, STAGE_SPARE = 64, RELEARN = 16 };
-#define WORD_DYING 0x80000000u
-
-enum place { PLACE_NONE, PLACE_STAGED, PLACE_MAPPED, PLACE_DYING };
-
-struct host_frame {
-	struct host_pmap *space;   /* of the translation, or of the drop */
-	uint64_t vpn;
-	uint32_t at;               /* STAGED: staging page; DYING: place in the queue */
-	uint8_t place, bits, prot;
-	bool kept;                 /* STAGED, DYING: there is a translation all the same */
-	bool writable;             /* MAPPED: in the host, too */
-	bool wired;
-};
-/* 512 pages of a window: for each the frame mapped there plus one, or with WORD_DYING the one that is being dropped, or 0. */
-struct chunk {
-	uint32_t word[CHUNK_PAGES];
-	uint32_t n_words;
-	uint8_t stays[CHUNK_PAGES]; /* how often in a row a stay of the page ended modified; wraps to ask again */
-};
-struct host_pmap {
-	struct pmap pmap;
-	struct htab chunks;        /* vpn >> CHUNK_SHIFT -> chunk */
-	uint64_t offset, resident;
-	uint64_t chunk_key;        /* found last */
-	struct chunk *chunk;       /* NULL: none */
-};
-struct drop {
-	struct host_pmap *space;
-	uint64_t vpn;
-	uint32_t frame;            /* plus one; 0: its bytes are unwanted */
-};
-struct host {
-	struct pmap_sys sys;
-	const struct uffd *uffd;
-	struct host_frame *frame;
-	uint64_t n_frames;
-	struct drop *drop;
-	uint32_t n_drops, drop_max;
-	uint8_t *staging;          /* reserved: touched only as far as it is used */
-	uint32_t *stage_free;      /* pages of it in use before, last freed first */
-	uint32_t n_stage_free, n_stage_clean, stage_fresh;
-	const char *broken;
-	struct pmap_host_counts counts;
-};
-
-static struct host *host_of(const struct pmap_sys *sys) { return (struct host *)sys; }
-static struct host_pmap *space_of(const struct pmap *p) { return (struct host_pmap *)p; }
-static struct host *host_of_space(const struct host_pmap *p) { return host_of(p->pmap.sys); }
-static uint64_t address_of(const struct host_pmap *p, uint64_t vpn) { return (vpn << PAGE_SHIFT) + p->offset; }
-static bool is_mapped(const struct host_frame *f) { return f->place == PLACE_MAPPED || f->kept; }
-
-static void host_check(struct host *h, enum pw_err err, const char *what)
-{
-	if (err && !h->broken)
-		h->broken = what;
-}
-
-/* ---- words of pages ---- */
-
-static struct chunk *chunk_find(struct host_pmap *p, uint64_t vpn)
-{
-	uint64_t key = vpn >> CHUNK_SHIFT;
-	if (p->chunk && p->chunk_key == key)
-		return p->chunk;
-	uint64_t *at = htab_get(&p->chunks, key);
-	if (!at)
-		return NULL;
-	p->chunk = (struct chunk *)(uintptr_t)*at;
-	p->chunk_key = key;
-	return p->chunk;
-}
-
-static struct chunk *chunk_make(struct host_pmap *p, uint64_t vpn)
-{
-	struct chunk *c = chunk_find(p, vpn);
-	if (c)
-		return c;
-	c = mem_zalloc(1, sizeof *c);
-	uint64_t *at = c ? htab_put(&p->chunks, vpn >> CHUNK_SHIFT) : NULL;
-	if (!at) {
-		mem_free(c);
-		return NULL;
-	}
-	*at = (uintptr_t)c;
-	return c;
-}
-
-static uint32_t word_get(struct host_pmap *p, uint64_t vpn)
-{
-	struct chunk *c = chunk_find(p, vpn);
-	return c ? c->word[vpn & (CHUNK_PAGES - 1)] : 0;
-}
-
-/* => the chunk exists */
-static void word_set(struct host_pmap *p, uint64_t vpn, uint32_t word)
-{
-	struct chunk *c = chunk_find(p, vpn);
-	uint32_t *at = &c->word[vpn & (CHUNK_PAGES - 1)];
-	c->n_words += (word != 0) - (*at != 0);
-	*at = word;
-}
-
-/* The frame mapped at this page, or NULL. */
-static struct host_frame *frame_at(struct host_pmap *p, uint64_t vpn)
-{
-	uint32_t word = word_get(p, vpn);
-	if (!(word & ~WORD_DYING))
-		return NULL;
-	struct host_frame *f = &host_of_space(p)->frame[(word & ~WORD_DYING) - 1];
-	return is_mapped(f) ? f : NULL;
-}
-
-static void chunks_free(struct host_pmap *p)
-{
-	uint64_t i = 0, key, value;
-	while (htab_each(&p->chunks, &i, &key, &value))
-		mem_free((struct chunk *)(uintptr_t)value);
-	htab_fini(&p->chunks);
-}
-
-/* ---- bytes aside ---- */
-
-static uint8_t *stage_bytes(const struct host *h, uint32_t stage) { return h->staging + ((uint64_t)stage << PAGE_SHIFT); }
-
-/* => there is one: a frame has one at most */
-static uint32_t stage_take(struct host *h)
-{
-	if (!h->n_stage_free)
-		return h->stage_fresh++;
-	if (h->n_stage_clean == h->n_stage_free)
-		h->n_stage_clean--;
-	return h->stage_free[--h->n_stage_free];
-}
-
-/* Pages of the staging area that nobody uses cost the host memory: beyond a few they are given back.  The first n_stage_clean of
- * the free ones, the last to be used again, cost nothing. */
-static void stage_give(struct host *h, uint32_t stage)
-{
-	struct iovec range[STAGE_SPARE];
-	h->stage_free[h->n_stage_free++] = stage;
-	if (h->n_stage_free < h->n_stage_clean + 2 * STAGE_SPARE)
-		return;
-	for (uint32_t i = 0; i < STAGE_SPARE; i++)
-		range[i] = (struct iovec){ stage_bytes(h, h->stage_free[h->n_stage_clean + i]), PAGE_BYTES };
-	host_check(h, uffd_drop(h->uffd, range, STAGE_SPARE), "the host would not take staging pages back");
-	h->n_stage_clean += STAGE_SPARE;
-}
-
-static void frame_to_stage(struct host *h, struct host_frame *f)
-{
-	f->place = PLACE_STAGED;
-	f->at = stage_take(h);
-}
-
-/* ---- the queue of drops ---- */
-
-static void frame_protect(struct host *h, struct host_frame *f)
-{
-	if (f->writable)
-		host_check(h, uffd_protect(h->uffd, address_of(f->space, f->vpn), PAGE_BYTES, true),
-		           "the host would not write-protect a page");
-	f->writable = false;
-}
-
-static void stay_note(struct host_frame *f)
-{
-	struct chunk *c = chunk_find(f->space, f->vpn);
-	uint8_t *stays = &c->stays[f->vpn & (CHUNK_PAGES - 1)];
-	*stays = f->bits & PMAP_MODIFIED ? (uint8_t)(*stays + 1) : 0;
-}
-
-/* => MAPPED becomes DYING */
-static void drop_push(struct host *h, struct host_frame *f)
-{
-	frame_protect(h, f);
-	uint32_t number = (uint32_t)(f - h->frame);
-	if (h->n_drops == h->drop_max)
-		pmap_host_flush(&h->sys);
-	h->drop[h->n_drops] = (struct drop){ .space = f->space, .vpn = f->vpn, .frame = number + 1 };
-	word_set(f->space, f->vpn, WORD_DYING | (number + 1));
-	f->place = PLACE_DYING;
-	f->at = h->n_drops++;
-}
-
-/* => DYING becomes MAPPED, write-protected */
-static void drop_cancel(struct host *h, struct host_frame *f)
-{
-	struct drop *last = &h->drop[--h->n_drops];
-	if (f->at != h->n_drops) {
-		h->drop[f->at] = *last;
-		if (last->frame)
-			h->frame[last->frame - 1].at = f->at;
-	}
-	f->place = PLACE_MAPPED;
-	f->kept = false;
-	word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
-}
-
-/* The translation goes; the bytes stay somewhere. */
-static void frame_detach(struct host *h, struct host_frame *f)
-{
-	if (!is_mapped(f))
-		return;
-	f->space->resident--;
-	stay_note(f);
-	if (f->place == PLACE_MAPPED)
-		drop_push(h, f);
-	else if (f->place == PLACE_STAGED)
-		word_set(f->space, f->vpn, 0);
-	f->kept = false;
-}
-
-/* Addresses in order: libraries' sorts may allocate, which a pager must not. */
-static void addresses_sort(struct drop *d, uint32_t n)
-{
-	uint32_t gap = 1;
-	while (gap < n / 3)
-		gap = 3 * gap + 1;
-	for (; gap; gap /= 3) {
-		for (uint32_t i = gap; i < n; i++) {
-			struct drop one = d[i];
-			uint64_t address = address_of(one.space, one.vpn);
-			uint32_t j = i;
-			for (; j >= gap && address_of(d[j - gap].space, d[j - gap].vpn) > address; j -= gap)
-				d[j] = d[j - gap];
-			d[j] = one;
-		}
-	}
-}
-
-/* Copies aside what is still wanted. */
-static void drops_rescue(struct host *h)
-{
-	for (uint32_t i = 0; i < h->n_drops; i++) {
-		const struct drop *d = &h->drop[i];
-		bool kept = false;
-		if (d->frame) {
-			struct host_frame *f = &h->frame[d->frame - 1];
-			frame_to_stage(h, f);
-			memcpy(stage_bytes(h, f->at), (const void *)(uintptr_t)address_of(d->space, d->vpn), PAGE_BYTES);
-			kept = f->kept;
-			h->counts.rescued++;
-		}
-		word_set(d->space, d->vpn, kept ? d->frame : 0);
-	}
-}
-
-static void drops_send(struct host *h, const struct iovec *range, unsigned n)
-{
-	host_check(h, uffd_drop(h->uffd, range, n), "the host would not take pages back");
-	h->counts.drop_calls++;
-}
-
-void pmap_host_flush(struct pmap_sys *sys)
-{
-	struct host *h = host_of(sys);
-	struct iovec range[DROP_CALL];
-	unsigned n = 0;
-	uint64_t end = 0;
-	if (!h->n_drops)
-		return;
-	drops_rescue(h);
-	addresses_sort(h->drop, h->n_drops);
-	for (uint32_t i = 0; i < h->n_drops; i++) {
-		uint64_t address = address_of(h->drop[i].space, h->drop[i].vpn);
-		if (n && address == end) {
-			range[n - 1].iov_len += PAGE_BYTES;
-		} else {
-			if (n == DROP_CALL) {
-				drops_send(h, range, n);
-				n = 0;
-			}
-			range[n++] = (struct iovec){ (void *)(uintptr_t)address, PAGE_BYTES };
-		}
-		end = address + PAGE_BYTES;
-	}
-	drops_send(h, range, n);
-	h->counts.drops += h->n_drops;
-	h->n_drops = 0;
-}
 
 /* ---- mapping ---- */
 
@@ -327,15 +41,15 @@ static void frame_open(struct host *h, struct host_frame *f)
  * counts as written. */
 static bool write_expected(struct host_pmap *p, uint64_t vpn)
 {
-	uint8_t stays = chunk_find(p, vpn)->stays[vpn & (CHUNK_PAGES - 1)];
+	uint8_t stays = host_chunk_find(p, vpn)->stays[vpn & (CHUNK_PAGES - 1)];
 	return stays && stays % RELEARN;
 }
 
 static uint8_t *frame_bytes(struct host *h, struct host_frame *f)
 {
 	if (f->place == PLACE_NONE)
-		frame_to_stage(h, f);
-	return f->place == PLACE_STAGED ? stage_bytes(h, f->at) : (uint8_t *)(uintptr_t)address_of(f->space, f->vpn);
+		host_frame_to_stage(h, f);
+	return f->place == PLACE_STAGED ? host_stage_bytes(h, f->at) : (uint8_t *)(uintptr_t)address_of(f->space, f->vpn);
 }
 
 /* The bytes of a frame go from aside into the window, where nothing is.  => on error nothing has changed */
@@ -344,15 +58,15 @@ static enum pw_err frame_install(struct host *h, struct host_frame *f, bool stor
 	bool writable = f->prot & PMAP_WRITE && (store || write_expected(f->space, f->vpn));
 	if (f->place == PLACE_NONE)
 		memset(frame_bytes(h, f), 0, PAGE_BYTES);
-	enum pw_err err = uffd_copy(h->uffd, address_of(f->space, f->vpn), stage_bytes(h, f->at), PAGE_BYTES, !writable);
+	enum pw_err err = uffd_copy(h->uffd, address_of(f->space, f->vpn), host_stage_bytes(h, f->at), PAGE_BYTES, !writable);
 	if (err)
 		return err;
-	stage_give(h, f->at);
+	host_stage_give(h, f->at);
 	f->place = PLACE_MAPPED;
 	f->kept = false;
 	f->writable = writable;
 	f->bits |= writable ? PMAP_MODIFIED : 0;
-	word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
+	host_word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
 	return PW_OK;
 }
 
@@ -361,7 +75,7 @@ static void frame_upgrade(struct host *h, struct host_frame *f, const struct pma
 {
 	f->prot = (uint8_t)m->prot;
 	if (!(f->prot & PMAP_WRITE))
-		frame_protect(h, f);
+		host_frame_protect(h, f);
 	else if (m->cause == ACCESS_STORE)
 		frame_open(h, f);
 }
@@ -371,18 +85,18 @@ static void frame_upgrade(struct host *h, struct host_frame *f, const struct pma
 static void way_clear(struct host_pmap *p, struct host_frame *f, uint64_t vpn)
 {
 	struct host *h = host_of_space(p);
-	struct host_frame *here = frame_at(p, vpn);
+	struct host_frame *here = host_frame_at(p, vpn);
 	bool is_here = f->space == p && f->vpn == vpn;
 	if (here && here != f)
-		frame_detach(h, here);
+		host_frame_detach(h, here);
 	if (!is_here)
-		frame_detach(h, f);
+		host_frame_detach(h, f);
 	if (is_here && f->place == PLACE_DYING) {
 		p->resident -= f->kept;
-		drop_cancel(h, f);
+		host_drop_cancel(h, f);
 		p->resident++;
 	}
-	if (f->place == PLACE_DYING || word_get(p, vpn) & WORD_DYING)
+	if (f->place == PLACE_DYING || host_word_get(p, vpn) & WORD_DYING)
 		pmap_host_flush(&h->sys);
 }
 
@@ -394,7 +108,7 @@ static enum pw_err host_enter(struct pmap *pmap, const struct pmap_mapping *m)
 		return PW_UNSUPPORTED;
 	if (m->pfn.v >= h->n_frames)
 		return PW_INVALID;
-	if (!chunk_make(p, m->vpn.v))
+	if (!host_chunk_make(p, m->vpn.v))
 		return PW_NOMEM;
 	if (h->n_drops >= DROP_BATCH)
 		pmap_host_flush(&h->sys);
@@ -411,10 +125,10 @@ static enum pw_err host_enter(struct pmap *pmap, const struct pmap_mapping *m)
 	f->space = p;
 	f->vpn = m->vpn.v;
 	f->prot = (uint8_t)m->prot;
-	word_set(p, f->vpn, (uint32_t)m->pfn.v + 1);
+	host_word_set(p, f->vpn, (uint32_t)m->pfn.v + 1);
 	enum pw_err err = frame_install(h, f, m->cause == ACCESS_STORE);
 	if (err)
-		frame_detach(h, f);
+		host_frame_detach(h, f);
 	return err == PW_NOMEM ? err : err ? PW_INVALID : PW_OK;
 }
 
@@ -423,7 +137,7 @@ static void chunk_visit(struct host_pmap *p, uint64_t first, struct vpn_range r,
 {
 	struct host *h = host_of_space(p);
 	for (uint64_t page = first; page < first + CHUNK_PAGES; page++) {
-		struct host_frame *f = vpn_range_has(r, vpn(page)) ? frame_at(p, page) : NULL;
+		struct host_frame *f = vpn_range_has(r, vpn(page)) ? host_frame_at(p, page) : NULL;
 		if (f)
 			visit(h, f);
 	}
@@ -436,7 +150,7 @@ static void space_visit(struct host_pmap *p, struct vpn_range r, void (*visit)(s
 		return;
 	if (r.count >> CHUNK_SHIFT < p->chunks.count) {
 		for (key = r.first.v >> CHUNK_SHIFT; key <= last; key++) {
-			if (chunk_find(p, key << CHUNK_SHIFT))
+			if (host_chunk_find(p, key << CHUNK_SHIFT))
 				chunk_visit(p, key << CHUNK_SHIFT, r, visit);
 		}
 		return;
@@ -465,11 +179,11 @@ static void range_protect(struct host_pmap *p, struct vpn_range r)
 	if (r.count < 2 || r.count > h->n_frames * 64)
 		return;
 	for (uint64_t vpn = r.first.v; vpn < vpn_range_end(r); vpn++) {
-		if (!chunk_find(p, vpn)) {
+		if (!host_chunk_find(p, vpn)) {
 			vpn |= CHUNK_PAGES - 1;
 			continue;
 		}
-		struct host_frame *f = frame_at(p, vpn);
+		struct host_frame *f = host_frame_at(p, vpn);
 		if (!f || !f->writable)
 			continue;
 		if (address_of(p, vpn) != run.end) {
@@ -485,13 +199,13 @@ static void range_protect(struct host_pmap *p, struct vpn_range r)
 static void host_remove(struct pmap *p, struct vpn_range r)
 {
 	range_protect(space_of(p), r);
-	space_visit(space_of(p), r, frame_detach);
+	space_visit(space_of(p), r, host_frame_detach);
 }
 
 static void frame_make_readonly(struct host *h, struct host_frame *f)
 {
 	f->prot &= (uint8_t)~PMAP_WRITE;
-	frame_protect(h, f);
+	host_frame_protect(h, f);
 }
 
 static void host_protect(struct pmap *p, struct vpn_range r, unsigned prot)
@@ -506,7 +220,7 @@ static void host_protect(struct pmap *p, struct vpn_range r, unsigned prot)
 
 static bool host_extract(struct pmap *p, vpn_t n, struct pmap_mapping *ret)
 {
-	const struct host_frame *f = frame_at(space_of(p), n.v);
+	const struct host_frame *f = host_frame_at(space_of(p), n.v);
 	if (!f)
 		return false;
 	*ret = (struct pmap_mapping){ .vpn = n, .pfn = pfn((uint64_t)(f - host_of(p->sys)->frame)), .prot = f->prot, .wired = f->wired };
@@ -529,7 +243,7 @@ static void host_page_protect(struct pmap_sys *sys, pfn_t n, unsigned prot)
 	if (!is_mapped(f))
 		return;
 	if (!(prot & (PMAP_READ | PMAP_EXEC)))
-		frame_detach(host_of(sys), f);
+		host_frame_detach(host_of(sys), f);
 	else if (!(prot & PMAP_WRITE))
 		frame_make_readonly(host_of(sys), f);
 }
@@ -548,9 +262,9 @@ static unsigned host_page_test_clear(struct pmap_sys *sys, pfn_t n, unsigned mas
 	if (f->place != PLACE_MAPPED)
 		return were;
 	if (were & PMAP_MODIFIED)
-		frame_protect(h, f);
+		host_frame_protect(h, f);
 	if (were & PMAP_REFERENCED && !f->wired) { /* away, to see whether it comes back */
-		drop_push(h, f);
+		host_drop_push(h, f);
 		f->kept = true;
 	}
 	f->bits |= f->writable ? PMAP_MODIFIED : 0;
@@ -560,7 +274,7 @@ static unsigned host_page_test_clear(struct pmap_sys *sys, pfn_t n, unsigned mas
 static void frame_forget(struct host *h, struct host_frame *f)
 {
 	if (!f->wired)
-		frame_detach(h, f);
+		host_frame_detach(h, f);
 }
 
 static void host_forget(struct pmap *p)
@@ -581,12 +295,12 @@ static void host_page_freed(struct pmap_sys *sys, pfn_t n)
 {
 	struct host *h = host_of(sys);
 	struct host_frame *f = &h->frame[n.v];
-	frame_detach(h, f);
+	host_frame_detach(h, f);
 	if (f->place == PLACE_STAGED)
-		stage_give(h, f->at);
+		host_stage_give(h, f->at);
 	if (f->place == PLACE_DYING) {
 		h->drop[f->at].frame = 0;
-		word_set(f->space, f->vpn, WORD_DYING);
+		host_word_set(f->space, f->vpn, WORD_DYING);
 	}
 	*f = (struct host_frame){ 0 };
 }
@@ -611,7 +325,7 @@ enum host_touch pmap_host_touch(struct pmap *pmap, vpn_t n, enum access_kind kin
 {
 	struct host_pmap *p = space_of(pmap);
 	struct host *h = host_of(pmap->sys);
-	struct host_frame *f = frame_at(p, n.v);
+	struct host_frame *f = host_frame_at(p, n.v);
 	if (!f || !(f->prot & (kind == ACCESS_STORE ? PMAP_WRITE : PMAP_READ | PMAP_EXEC)))
 		return HOST_FAULT;
 	if (f->place == PLACE_MAPPED)
@@ -619,7 +333,7 @@ enum host_touch pmap_host_touch(struct pmap *pmap, vpn_t n, enum access_kind kin
 	h->counts.referenced_faults++;
 	f->bits |= PMAP_REFERENCED;
 	if (f->place == PLACE_DYING) {
-		drop_cancel(h, f);
+		host_drop_cancel(h, f);
 		return touch_mapped(h, f, kind);
 	}
 	f->bits |= kind == ACCESS_STORE ? PMAP_MODIFIED : 0;
@@ -666,7 +380,7 @@ static void host_unref(struct pmap *pmap)
 	struct host_pmap *p = space_of(pmap);
 	host_remove(pmap, vpn_range(vpn(0), UINT64_MAX));
 	pmap_host_flush(pmap->sys);
-	chunks_free(p);
+	host_chunks_free(p);
 	mem_free(p);
 }
 
@@ -703,7 +417,7 @@ static const char *host_flaw(const struct pmap *pmap)
 		if (f->space != p || !is_mapped(f))
 			continue;
 		resident++;
-		if (frame_at(f->space, f->vpn) != f)
+		if (host_frame_at(f->space, f->vpn) != f)
 			return "pmap_host: a mapping is not found under its page";
 		if (f->writable && (f->place != PLACE_MAPPED || !(f->bits & PMAP_MODIFIED)))
 			return "pmap_host: a page the host lets be written is not known as modified";

@@ -107,7 +107,7 @@ void uffd_explain(char *text, size_t size)
 	         "write protection by userfaultfd:   Linux 5.7 and later on x86-64\n"
 	         "%s%s%s",
 	         err ? "no" : "yes, and programs can be paged here", word,
-	         access(UFFD_DEVICE, R_OK | W_OK) ? errno == ENOENT ? "missing (Linux 6.1 and later have it)" : "no rights on it" : "usable",
+	         !access(UFFD_DEVICE, R_OK | W_OK) ? "usable" : errno == ENOENT ? "missing (since Linux 6.1)" : "no rights on it",
 	         err ? "In the way: " : "", err ? why.text : "", err ? "\nIn a container: allow the system call userfaultfd in its seccomp "
 	         "profile, or pass " UFFD_DEVICE " through.\n" : "");
 }

@@ -1,0 +1,18 @@
+/* live_report.h - what a paged program cost, for people and as the result object. */
+#pragma once
+#include "../live/pager.h"
+#include "../live/start.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+struct live_shown {
+	const struct live *live;
+	char *const *command;
+	unsigned n_command;
+};
+
+void live_report_write(const struct live_shown *s, FILE *out, bool colour);
+/* => PW_IO */
+must_use enum pw_err live_report_json(const struct live_shown *s, FILE *out);
+/* The sums that must hold.  NULL, or the first that does not: static or the board's. */
+const char *live_report_flaw(const struct live *l);

@@ -1,0 +1,59 @@
+/* board.h - what the command that starts a paged program and the pager inside that program write for each other: one page of shared
+ * memory, which outlives the program however it ends.
+ *
+ * The command fills the orders before the program starts and may change those marked so later; the pager fills the rest.  Words are
+ * written whole, so a reader sees each figure as it was at some moment, not all of them at the same. */
+#pragma once
+#include "../kernel/kernel.h"
+#include "../pmap/pmap_host.h"
+#include "../policy/policy.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BOARD_VARIABLE "PAGEWORKS_LIVE" /* in the program's environment while it starts: where this page can be opened */
+#define BOARD_MAGIC    0x706167652d6c7631ull
+enum { BOARD_PATH = 512, BOARD_PATTERNS = 8, BOARD_PATTERN = 64 };
+
+enum board_state {
+	BOARD_EMPTY,   /* the program has not loaded the pager */
+	BOARD_PAGING,
+	BOARD_STOPPED, /* the pager ended the program: why says for what */
+};
+
+/* What is asked of a pager. */
+struct board_orders {
+	uint64_t ram_bytes;
+	uint64_t map_least;            /* anonymous mappings from this size on are paged */
+	uint64_t seed;
+	uint64_t slots;                /* of the swap place; 0: as many as it takes */
+	uint32_t ahead;                /* pages read ahead at most */
+	uint32_t personality;
+	bool follow;                   /* programs the program starts are paged, too */
+	bool pin;                      /* program and pager share a processor while the program has one thread */
+	char policy[POLICY_SPEC_MAX];
+	char swap[BOARD_PATH];
+	char preload[2 * BOARD_PATH];    /* LD_PRELOAD while it starts */
+	char path[64];                   /* of this page: the value of the variable */
+	char preload_before[BOARD_PATH]; /* LD_PRELOAD as the program is to see it; "": none */
+	char protect[BOARD_PATTERNS][BOARD_PATTERN]; /* kinds of memory that are never paged: "heap", "mmap", a size range, ... */
+	bool preload_was_set;
+	unsigned n_protect;
+};
+
+struct board {
+	uint64_t magic;
+	struct board_orders orders;
+	volatile uint64_t ram_wanted;  /* the command may change it, and ring: bytes */
+	volatile uint32_t bell;        /* a futex: one more for each ring */
+	/* The pager's. */
+	volatile uint32_t state;       /* enum board_state */
+	volatile int pid;              /* of the program */
+	volatile uint64_t processes;   /* paged so far, children of forks included */
+	struct kernel_counts kernel;
+	struct pmap_host_counts host;
+	uint64_t ram_bytes;            /* in force */
+	uint64_t managed_bytes;        /* mapped by the program, and paged */
+	uint64_t faults_ns;            /* spent serving */
+	char flaw[256];                /* the kernel's own check at the end: "" when all is well */
+	char why[480];
+};

@@ -1,0 +1,576 @@
+/* pager.c - a kernel whose machine is this process.
+ *
+ * Problem: a program touches an address whose page is in a store.  Somebody has to notice, decide who leaves, fetch the page and let
+ * the program go on, while other threads of it change mappings, and without ever touching a paged page itself.
+ * Idea: one process of our kernel, one window of pmap_host; the window's page 0 lies at the arena's start, so an address of the
+ * kernel is an address of the program less a constant.  One lock; one thread that reads faults.
+ *
+ *      program thread                       pager's thread                         kernel, pmap_host
+ *      touches a page ----- uffd ---------> lock, pmap_host_touch: known? -------> done
+ *         |  sleeps                         process_fault ----------------------> victim out, page in: UFFDIO_COPY
+ *         '<---- runs again, same CPU ----- unlock, read the next
+ *      mmap, munmap, madvise -------------- lock, process_map ... -------------->  then the host's own mapping follows
+ *
+ * 1. The host's mappings allow an access only where the kernel's map does: a fault the kernel refuses is one of a mapping that has
+ *    just changed, and ends in the host's own SIGSEGV when it is tried again.
+ * 2. Rights are taken from the kernel first and from the host then, given to the host first: the pager reads pages that it still
+ *    has to write out through the window.
+ * 3. Under the lock nothing touches the arena but pages that are there, and no signal handler of the program runs on this thread.
+ * 4. What is not mapped in the arena has no rights and is not registered; a fork that did not pass here inherits nothing of it and
+ *    dies of SIGSEGV instead of reading zeros.
+ * Rejected: the pager in another process (each fault would wake another CPU, which costs twenty times the fault); SIGBUS mode as the
+ * only mode (system calls on paged memory fail with EFAULT).
+ * Source: userfaultfd(2); docs/DECISIONS.md has the measurements. */
+#include "pager.h"
+#include "../base/mem.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FAULTS = 16, SERVED_EVERY = 64, SLACK_PAGES = 128, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000 };
+/* The first pages of an arena stay empty: the kernel places nothing there. */
+
+struct pager {
+	struct pager_config config;
+	struct uffd uffd;
+	struct pmap_sys *pmap;
+	struct kernel *kernel;
+	struct process *process;
+	uint64_t range[2];           /* of the arena, in addresses */
+	uint64_t ram_bytes, mapped_bytes, faults_ns;
+	uint64_t refused_at;         /* page of the last fault that was refused */
+	unsigned refused, unserved;
+	pthread_mutex_t lock;
+	sigset_t signals;            /* of who holds the lock */
+	pthread_t thread;
+	volatile bool quit;
+};
+
+const uint64_t *pager_range(const struct pager *p)
+{
+	return p->range;
+}
+
+static vaddr_t inside(const struct pager *p, uint64_t at) { return vaddr(at - p->range[0]); }
+static uint64_t outside(const struct pager *p, vaddr_t at) { return at.v + p->range[0]; }
+static uint64_t whole_pages(uint64_t bytes) { return (bytes + PAGER_PAGE - 1) & ~(uint64_t)(PAGER_PAGE - 1); }
+
+/* ---- the lock ---- */
+
+static void pager_enter(struct pager *p)
+{
+	if (p->config.enter)
+		p->config.enter(p->config.ctx);
+}
+
+static void pager_leave(struct pager *p)
+{
+	if (p->config.leave)
+		p->config.leave(p->config.ctx);
+}
+
+static void pager_lock(struct pager *p)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_mutex_lock(&p->lock);
+	p->signals = before;
+	pager_enter(p);
+}
+
+static void pager_unlock(struct pager *p)
+{
+	sigset_t before = p->signals;
+	pager_leave(p);
+	pthread_mutex_unlock(&p->lock);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void pager_stop(struct pager *p, const char *format, const char *detail)
+{
+	char text[480];
+	snprintf(text, sizeof text, format, detail);
+	if (p->config.stop)
+		p->config.stop(p->config.ctx, text);
+	fprintf(stderr, "pageworks: %s\n", text);
+	kill(getpid(), SIGKILL);
+}
+
+/* What the host refused makes memory unsafe to go on with. */
+static void pager_check(struct pager *p)
+{
+	const char *broken = pmap_host_broken(p->pmap);
+	if (broken)
+		pager_stop(p, "the program was stopped: %s", broken);
+}
+
+/* ---- faults ---- */
+
+static void fault_refused(struct pager *p, uint64_t page, const char *why)
+{
+	p->refused = page == p->refused_at ? p->refused + 1 : 0;
+	p->refused_at = page;
+	if (p->refused > REFUSED_MOST)
+		pager_stop(p, "the program was stopped: the host lets it touch a page that the kernel refuses: %s", why);
+}
+
+static void fault_ended(struct pager *p, const struct fault_report *r, uint64_t page)
+{
+	switch (r->outcome) {
+	case FAULT_OUTCOME_RESOLVED:
+		break;
+	case FAULT_OUTCOME_REFUSED:
+		fault_refused(p, page, r->why);
+		break;
+	case FAULT_OUTCOME_BUS:
+	case FAULT_OUTCOME_KILLED:
+		pager_stop(p, "the program was stopped: %s", *kernel_swap_why(p->kernel) ? kernel_swap_why(p->kernel) : r->why);
+		break;
+	}
+}
+
+static void fault_serve(struct pager *p, const struct uffd_fault *f)
+{
+	uint64_t page = f->address & ~(uint64_t)(PAGER_PAGE - 1);
+	vaddr_t at = inside(p, page);
+	enum access_kind kind = f->write ? ACCESS_STORE : ACCESS_LOAD;
+	enum host_touch touch = pmap_host_touch(process_pmap(p->process), vpn_of(at, 12), kind);
+	if (touch == HOST_LOST)
+		pager_stop(p, "the program was stopped: a page of it vanished from memory%s", "; something else dropped it");
+	if (touch != HOST_FAULT)
+		return;
+	struct fault_report r = process_fault(p->process, 0, at, kind);
+	fault_ended(p, &r, page);
+	uffd_wake(&p->uffd, page, PAGER_PAGE);
+	pager_check(p);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void faults_served(struct pager *p, unsigned n)
+{
+	p->unserved += n;
+	if (p->unserved < SERVED_EVERY)
+		return;
+	p->unserved = 0;
+	if (p->config.served)
+		p->config.served(p->config.ctx);
+}
+
+static void *pager_run(void *arg)
+{
+	struct pager *p = arg;
+	struct uffd_fault fault[FAULTS];
+	pager_enter(p);
+	while (!p->quit) {
+		int n = uffd_read(&p->uffd, fault, FAULTS);
+		if (n < 0)
+			break;
+		uint64_t from = now_ns();
+		pthread_mutex_lock(&p->lock);
+		for (int i = 0; i < n; i++)
+			fault_serve(p, &fault[i]);
+		p->faults_ns += now_ns() - from;
+		faults_served(p, (unsigned)n);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return NULL;
+}
+
+/* ---- the arena ---- */
+
+static enum pw_err arena_reserve(struct pager *p, struct pw_why *why)
+{
+	for (unsigned bits = ARENA_BITS; bits >= ARENA_BITS_LEAST; bits -= 2) {
+		uint64_t bytes = 1ull << bits;
+		long at = syscall(SYS_mmap, NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (at < 0 && at > -4096)
+			continue;
+		if (syscall(SYS_madvise, at, bytes, MADV_DONTFORK) == 0 && syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE) == 0) {
+			p->range[0] = (uint64_t)at;
+			p->range[1] = (uint64_t)at + bytes;
+			return PW_OK;
+		}
+		syscall(SYS_munmap, at, bytes);
+	}
+	return pw_fail(why, PW_NOMEM, "no room for %llu GiB of addresses: is there a limit (ulimit -v)?", 1ull << (ARENA_BITS_LEAST - 30));
+}
+
+/* What lies in the range is nobody's: no rights, not registered, as at first. */
+static void arena_clear(struct pager *p, uint64_t at, uint64_t bytes)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+	if (syscall(SYS_mmap, at, bytes, PROT_NONE, flags, -1, 0) != (long)at || syscall(SYS_madvise, at, bytes, MADV_DONTFORK) ||
+	    syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE))
+		pager_stop(p, "the program was stopped: the host would not take memory back: %s", strerror(errno));
+}
+
+static enum pw_err arena_open(struct pager *p, uint64_t at, uint64_t bytes, int prot)
+{
+	if (syscall(SYS_mprotect, at, bytes, prot))
+		return errno == ENOMEM ? PW_NOMEM : PW_INVALID;
+	return uffd_register(&p->uffd, at, bytes);
+}
+
+static unsigned rights_of(int prot)
+{
+	return (prot & (PROT_READ | PROT_EXEC) ? PMAP_READ : 0) | (prot & PROT_WRITE ? PMAP_READ | PMAP_WRITE : 0) |
+	       (prot & PROT_EXEC ? PMAP_EXEC : 0);
+}
+
+static uint64_t mapped_bytes(const struct pager *p)
+{
+	struct process_info info;
+	process_describe(p->process, &info);
+	return info.mapped_bytes;
+}
+
+/* A place that is aligned: more is mapped than asked for, and the ends go. */
+static enum pw_err kernel_map(struct pager *p, const struct process_mapping *m, uint64_t align, vaddr_t *ret)
+{
+	struct process_mapping larger = *m;
+	if (align <= PAGER_PAGE || m->fixed)
+		return process_map(p->process, m, ret);
+	larger.bytes += align - PAGER_PAGE;
+	enum pw_err err = process_map(p->process, &larger, ret);
+	if (err)
+		return err;
+	uint64_t first = (outside(p, *ret) + align - 1) & ~(align - 1), before = first - outside(p, *ret);
+	if (before)
+		err = process_unmap(p->process, *ret, before);
+	if (!err && larger.bytes > before + m->bytes)
+		err = process_unmap(p->process, vaddr_add(*ret, before + m->bytes), larger.bytes - before - m->bytes);
+	*ret = inside(p, first);
+	return err;
+}
+
+static enum pw_err map_locked(struct pager *p, const struct process_mapping *m, uint64_t align, int prot, uint64_t *ret)
+{
+	vaddr_t at;
+	enum pw_err err = kernel_map(p, m, align, &at);
+	if (err)
+		return err;
+	*ret = outside(p, at);
+	if (m->fixed) {
+		pmap_host_flush(p->pmap);
+		arena_clear(p, *ret, m->bytes);
+	}
+	err = arena_open(p, *ret, m->bytes, prot);
+	if (err) {
+		enum pw_err gone = process_unmap(p->process, at, m->bytes);
+		(void)gone; /* what was just mapped can be unmapped */
+		arena_clear(p, *ret, m->bytes);
+	}
+	return err;
+}
+
+enum pw_err pager_map(struct pager *p, uint64_t at, uint64_t bytes, uint64_t align, int prot, const char *name, uint64_t *ret)
+{
+	struct process_mapping m = {
+		.start = at ? inside(p, at) : vaddr(0), .bytes = whole_pages(bytes), .prot = rights_of(prot), .fixed = at != 0,
+		.anonymous = true, .name = name,
+	};
+	if (!bytes || bytes > p->range[1] - p->range[0] || align > 1ull << 40 || at & (PAGER_PAGE - 1))
+		return PW_INVALID;
+	pager_lock(p);
+	enum pw_err err = map_locked(p, &m, align, prot, ret);
+	p->mapped_bytes = mapped_bytes(p);
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
+enum pw_err pager_unmap(struct pager *p, uint64_t at, uint64_t bytes)
+{
+	pager_lock(p);
+	enum pw_err err = process_unmap(p->process, inside(p, at), whole_pages(bytes));
+	if (!err) {
+		pmap_host_flush(p->pmap);
+		arena_clear(p, at, whole_pages(bytes));
+		p->mapped_bytes = mapped_bytes(p);
+	}
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
+enum pw_err pager_protect(struct pager *p, uint64_t at, uint64_t bytes, int prot)
+{
+	pager_lock(p);
+	enum pw_err err = process_protect(p->process, inside(p, at), whole_pages(bytes), rights_of(prot));
+	pmap_host_flush(p->pmap);
+	if (!err && syscall(SYS_mprotect, at, whole_pages(bytes), prot))
+		err = errno == ENOMEM ? PW_NOMEM : PW_INVALID;
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
+enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, int advice)
+{
+	pager_lock(p);
+	enum pw_err err = process_advise(p->process, inside(p, at), bytes, advice);
+	if (advice == MADV_DONTNEED || advice == MADV_REMOVE)
+		pmap_host_flush(p->pmap); /* reading on would show the old bytes */
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
+/* The host's side of a mapping that moved or changed its size: rights and registration as the map has them now. */
+static enum pw_err arena_follow(struct pager *p, uint64_t at, uint64_t bytes)
+{
+	for (uint64_t done = 0; done < bytes;) {
+		struct mapping_info m;
+		if (!process_mapping_at(p->process, inside(p, at + done), &m))
+			return PW_NOTMAPPED;
+		uint64_t end = outside(p, m.start) + m.bytes, part = (end < at + bytes ? end : at + bytes) - (at + done);
+		int prot = (m.prot & PMAP_READ ? PROT_READ : 0) | (m.prot & PMAP_WRITE ? PROT_WRITE : 0) | (m.prot & PMAP_EXEC ? PROT_EXEC : 0);
+		enum pw_err err = arena_open(p, at + done, part, prot);
+		if (err)
+			return err;
+		done += part;
+	}
+	return PW_OK;
+}
+
+static enum pw_err remap_here(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes)
+{
+	enum pw_err err = process_remap(p->process, inside(p, at), bytes, inside(p, at), to_bytes);
+	if (err)
+		return err;
+	pmap_host_flush(p->pmap);
+	if (to_bytes > bytes)
+		return arena_follow(p, at + bytes, to_bytes - bytes);
+	if (to_bytes < bytes)
+		arena_clear(p, at + to_bytes, bytes - to_bytes);
+	return PW_OK;
+}
+
+static enum pw_err remap_there(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes, uint64_t to)
+{
+	enum pw_err err = arena_open(p, to, to_bytes, PROT_READ | PROT_WRITE); /* pages are entered there while they move */
+	if (!err)
+		err = process_remap(p->process, inside(p, at), bytes, inside(p, to), to_bytes);
+	if (err)
+		return err;
+	pmap_host_flush(p->pmap);
+	err = arena_follow(p, to, to_bytes);
+	arena_clear(p, at, bytes);
+	return err;
+}
+
+/* A free place for it, found by mapping there. */
+static enum pw_err place_find(struct pager *p, uint64_t bytes, uint64_t *ret)
+{
+	vaddr_t at;
+	struct process_mapping m = { .bytes = bytes, .prot = PMAP_READ | PMAP_WRITE, .anonymous = true, .name = "" };
+	enum pw_err err = process_map(p->process, &m, &at);
+	*ret = err ? 0 : outside(p, at);
+	return err;
+}
+
+enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes, uint64_t to, bool may_move,
+                        uint64_t *ret)
+{
+	bytes = whole_pages(bytes);
+	to_bytes = whole_pages(to_bytes);
+	pager_lock(p);
+	enum pw_err err = to ? PW_NOSPACE : remap_here(p, at, bytes, to_bytes);
+	*ret = at;
+	if (err == PW_NOSPACE && (may_move || to)) {
+		*ret = to;
+		err = to ? PW_OK : place_find(p, to_bytes, ret);
+		if (!err)
+			err = remap_there(p, at, bytes, to_bytes, *ret);
+	}
+	p->mapped_bytes = mapped_bytes(p);
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
+bool pager_is_resident(struct pager *p, uint64_t at)
+{
+	struct pmap_mapping m;
+	pager_lock(p);
+	bool is = pmap_extract(process_pmap(p->process), vpn_of(inside(p, at), 12), &m);
+	pager_unlock(p);
+	return is;
+}
+
+/* ---- life ---- */
+
+static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
+{
+	const struct pager_config *c = &p->config;
+	uint64_t frames = c->ram_bytes / PAGER_PAGE;
+	if (frames < 16)
+		return pw_fail(why, PW_INVALID, "%llu bytes of memory are too few: 64K is the least", (unsigned long long)c->ram_bytes);
+	if (c->personality != PERSONALITY_textbook && frames > 16 * SLACK_PAGES)
+		frames -= SLACK_PAGES;
+	enum pw_err err = pmap_host_create(c->ram_most / PAGER_PAGE + 1, &p->uffd, &p->pmap);
+	if (err)
+		return pw_fail(why, err, "%s", pw_err_text(err));
+	unsigned bits = 63u - (unsigned)__builtin_clzll(p->range[1] - p->range[0]);
+	const struct kernel_config k = {
+		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
+		.page_frames = frames, .page_shift = 12, .personality = c->personality,
+		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
+		.ahead = c->ahead,
+	};
+	err = kernel_create(&k, &p->kernel, why);
+	if (!err)
+		err = process_create(p->kernel, 1, "", &p->process);
+	if (!err)
+		pmap_host_window(process_pmap(p->process), p->range[0]);
+	return err;
+}
+
+static enum pw_err thread_start(struct pager *p)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pager_enter(p);
+	int error = pthread_create(&p->thread, NULL, pager_run, p);
+	pager_leave(p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error ? PW_NOMEM : PW_OK;
+}
+
+static void pager_free(struct pager *p)
+{
+	kernel_destroy(p->kernel);
+	if (p->pmap)
+		pmap_sys_destroy(p->pmap);
+	if (p->range[1])
+		syscall(SYS_munmap, p->range[0], p->range[1] - p->range[0]);
+	uffd_close(&p->uffd);
+	mem_free(p);
+}
+
+enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct pw_why *why)
+{
+	struct pager *p = mem_zalloc(1, sizeof *p);
+	if (!p)
+		return pw_fail(why, PW_NOMEM, "%s", pw_err_text(PW_NOMEM));
+	p->config = *c;
+	p->ram_bytes = c->ram_bytes;
+	p->uffd = (struct uffd){ -1, -1 };
+	pthread_mutex_init(&p->lock, NULL);
+	enum pw_err err = uffd_open(&p->uffd, why);
+	if (!err)
+		err = arena_reserve(p, why);
+	if (!err)
+		err = kernel_make(p, why);
+	if (!err) {
+		err = thread_start(p);
+		if (err)
+			err = pw_fail(why, err, "the pager's thread could not be started");
+	}
+	if (err)
+		pager_free(p);
+	else
+		*ret = p;
+	return err;
+}
+
+void pager_counts_locked(struct pager *p, struct pager_counts *ret)
+{
+	kernel_counts(p->kernel, &ret->kernel);
+	pmap_host_counts(p->pmap, &ret->host);
+	ret->ram_bytes = p->ram_bytes;
+	ret->mapped_bytes = p->mapped_bytes;
+	ret->faults_ns = p->faults_ns;
+}
+
+void pager_counts(struct pager *p, struct pager_counts *ret)
+{
+	pager_lock(p);
+	pager_counts_locked(p, ret);
+	pager_unlock(p);
+}
+
+const char *pager_flaw(struct pager *p)
+{
+	pager_lock(p);
+	const char *flaw = kernel_flaw(p->kernel);
+	if (!flaw)
+		flaw = pmap_flaw(process_pmap(p->process));
+	pager_unlock(p);
+	return flaw;
+}
+
+/* ---- fork ---- */
+
+void pager_fork_prepare(struct pager *p)
+{
+	pager_lock(p);
+	pmap_host_flush(p->pmap);
+	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DOFORK);
+}
+
+void pager_fork_parent(struct pager *p)
+{
+	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DONTFORK);
+	pager_unlock(p);
+}
+
+/* Every mapping is registered with the child's own descriptor, and what is there write-protected. */
+static void map_inherit(void *ctx, const struct mapping_info *m)
+{
+	struct pager *p = ctx;
+	uint64_t at = outside(p, m->start);
+	if (!m->alive)
+		return;
+	if (uffd_register(&p->uffd, at, m->bytes) || uffd_protect(&p->uffd, at, m->bytes, true))
+		pager_stop(p, "the child of a fork was stopped: %s", "its memory could not be registered with userfaultfd");
+}
+
+void pager_fork_child(struct pager *p)
+{
+	struct pw_why why = { "" };
+	uffd_close(&p->uffd);
+	if (uffd_open(&p->uffd, &why))
+		pager_stop(p, "the child of a fork was stopped: %s", why.text);
+	pmap_host_rebind(p->pmap, &p->uffd);
+	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DONTFORK);
+	kernel_mappings(p->kernel, map_inherit, p);
+	pmap_host_is_protected(process_pmap(p->process));
+	pager_unlock(p);
+	pthread_mutex_init(&p->lock, NULL);
+	if (thread_start(p))
+		pager_stop(p, "the child of a fork was stopped: %s", "the pager's thread could not be started");
+}
+
+void pager_close(struct pager *p)
+{
+	p->quit = true;
+	pthread_cancel(p->thread);
+	pthread_join(p->thread, NULL);
+	pager_free(p);
+}
+
+enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes)
+{
+	pager_lock(p);
+	enum pw_err err = kernel_resize(p->kernel, ram_bytes / PAGER_PAGE);
+	if (!err)
+		p->ram_bytes = ram_bytes;
+	pmap_host_flush(p->pmap);
+	pager_unlock(p);
+	return err;
+}

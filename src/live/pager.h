@@ -1,0 +1,72 @@
+/* pager.h - memory of this process, paged by our own kernel: at most so many bytes of it are resident, the rest is in a store.
+ *
+ * A pager owns an arena, a large range of addresses.  What is mapped there behaves like the anonymous memory of mmap(2), also for
+ * system calls and for every thread.  Faults are served by a thread of the pager; the calls below may come from any other thread, and
+ * must not be made by code that runs while the pager serves (a store, a signal handler on its thread).
+ *
+ * Addresses and lengths are in bytes and multiples of PAGER_PAGE, as mmap and its kin have them. */
+#pragma once
+#include "../base/err.h"
+#include "../kernel/kernel.h"
+#include "../pmap/pmap_host.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGER_PAGE 4096u
+
+struct pager;
+
+struct pager_config {
+	uint64_t ram_bytes;           /* resident at most */
+	uint64_t ram_most;            /* what that may be raised to, and no less */
+	const struct policy_ops *policy;
+	struct policy_params params;
+	enum personality personality;
+	uint32_t ahead;               /* pages read ahead at most; 0: none */
+	uint64_t seed;
+	struct store *swap;           /* the caller's; outlives the pager */
+	/* The pager cannot go on: text says why.  It does not return.  NULL: the text goes to standard error, and the process is killed. */
+	void (*stop)(void *ctx, const char *text);
+	/* Called on the pager's thread before it serves anything, and by others before they enter the kernel: a mark for allocators. */
+	void (*enter)(void *ctx);
+	void (*leave)(void *ctx);
+	void (*served)(void *ctx);    /* now and then, after faults were served.  => the lock is held */
+	void *ctx;
+};
+
+/* => PW_UNSUPPORTED with why: this host does not let us; PW_NOMEM, PW_INVALID */
+must_use enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct pw_why *why);
+/* => nobody uses the arena any more: it is gone with all its contents */
+void pager_close(struct pager *p);
+static inline bool pager_range_has(const uint64_t range[2], uint64_t address) { return address - range[0] < range[1] - range[0]; }
+/* [0] to [1]: the arena. */
+const uint64_t *pager_range(const struct pager *p);
+
+/* at: 0, or the very place, where whatever is mapped goes.  prot: PROT_* of mmap.  align: a power of two, 0: any.
+ * => PW_NOSPACE, PW_NOMEM */
+must_use enum pw_err pager_map(struct pager *p, uint64_t at, uint64_t bytes, uint64_t align, int prot, const char *name, uint64_t *ret);
+must_use enum pw_err pager_unmap(struct pager *p, uint64_t at, uint64_t bytes);
+must_use enum pw_err pager_protect(struct pager *p, uint64_t at, uint64_t bytes, int prot);
+must_use enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, int advice); /* MADV_* */
+/* As mremap that may move.  to: 0, or the very place. */
+must_use enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes, uint64_t to, bool may_move,
+                                 uint64_t *ret);
+/* Is the page in memory? */
+bool pager_is_resident(struct pager *p, uint64_t at);
+
+/* Around fork(2), as pthread_atfork has them: afterwards parent and child each have what there was. */
+void pager_fork_prepare(struct pager *p);
+void pager_fork_parent(struct pager *p);
+void pager_fork_child(struct pager *p);
+
+must_use enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes);
+struct pager_counts {
+	struct kernel_counts kernel;
+	struct pmap_host_counts host;
+	uint64_t ram_bytes, mapped_bytes, faults_ns;
+};
+void pager_counts(struct pager *p, struct pager_counts *ret);
+/* The same for who is called by the pager (served). */
+void pager_counts_locked(struct pager *p, struct pager_counts *ret);
+/* NULL, or the broken invariant. */
+const char *pager_flaw(struct pager *p);

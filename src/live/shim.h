@@ -1,0 +1,23 @@
+/* shim.h - the pager inside a program that knows nothing of it: what the parts of the preloaded library share.
+ *
+ * The library is loaded before all others (LD_PRELOAD) and gives the program its malloc and its anonymous mappings out of a pager's
+ * arena.  Everything else of the program is as it was.
+ *
+ * The pager's own memory comes from the C library's malloc, which the program never sees while the pager is there: shim_deep says
+ * that this thread is inside the pager, or inside the allocator, and asks for memory that is never paged. */
+#pragma once
+#include "board.h"
+#include "pager.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* NULL: nothing is paged (yet). */
+extern struct pager *shim_pager;
+extern uint64_t shim_range[2];
+extern struct board *shim_board;
+extern _Thread_local unsigned shim_deep __attribute__((tls_model("initial-exec")));
+
+static inline bool shim_has(const void *at) { return pager_range_has(shim_range, (uintptr_t)at); }
+
+/* The allocator over the arena begins; before, and if it fails, the C library's serves. */
+bool shim_heap_begin(void);

@@ -1,0 +1,110 @@
+#!/bin/sh
+# cli_live_test.sh - programs that are really paged do what they do natively: same output, same status, nothing left behind.
+#
+# Each has about an eighth of the memory it uses.  Where userfaultfd is forbidden everything but the messages is skipped, and says why.
+# check: timeout 400
+. "$(dirname "$0")/points.sh"
+TMPDIR=$dir
+export TMPDIR
+
+# paged NAME RAM COMMAND...: natively and paged; $with holds more options.
+paged() {
+	name=$1 ram=$2
+	shift 2
+	"$@" >native.out 2>native.err </dev/null
+	native=$?
+	# shellcheck disable=SC2086
+	timeout -k 5 100 "$pageworks" live --ram "$ram" $with -o report --json result.json -- "$@" >out 2>err </dev/null
+	status=$?
+	[ $status -eq $native ] && cmp -s out native.out && cmp -s err native.err && grep -q 'checks: all passed' report
+	ok=$?
+	point $ok "as natively in $ram: $name${with:+ ($with)}"
+	[ $ok -eq 0 ] || { echo "# status $status, natively $native"; diff native.out out | head -5 | explain; explain err report; }
+}
+# was_paged LEAST NAME: the last one evicted at least so many pages
+was_paged() {
+	evicted=$(figure result.json evicted)
+	[ "${evicted:-0}" -ge "$1" ]
+	point $? "$2 really was paged: ${evicted:-no} evictions"
+}
+
+refused 125 "--ram" live -- true
+refused 125 "which program" live --ram 1M
+refused 125 "not a size" live --ram lots -- true
+refused 125 "did you mean --policy" live --polcy fifo -- true
+refused 125 "know the future" live --ram 1M --policy opt -- true
+refused 125 "keeps no bytes" live --ram 1M --swap ssd -- true
+"$pageworks" live --attach-hint >hint 2>err && grep -q unprivileged_userfaultfd hint
+point $? "--attach-hint says what there is"
+
+if ! "$pageworks" live --ram 1M --quiet -- true >out 2>err; then
+	[ "$(wc -l <err)" -eq 1 ] && grep -q userfaultfd err
+	point $? "without userfaultfd: one line"
+	skip "programs cannot be paged here: $(cat err)"
+	plan
+	exit 0
+fi
+refused 127 "no such program" live --ram 1M -- no-such-program-here
+refused 126 "not an executable" live --ram 1M -- ./err
+
+with=
+awk 'BEGIN { srand(7); for (i = 0; i < 300000; i++) printf "%d %d\n", rand() * 1e9, i }' >lines
+for with in "--policy fifo" "--policy clock" "--policy sieve --personality textbook" "--policy lru --swap file:$dir/swap"; do
+	paged "sort" 3M sort -S 64M --parallel=1 lines
+	was_paged 5000 sort
+done
+with=
+[ ! -s swap ] || rm -f swap
+if have python3; then
+	cat >big.py <<-'END'
+	import hashlib
+	words = {i: str(i * 7919 % 1000003) * 3 for i in range(60000)}
+	digest = hashlib.sha256()
+	for word in sorted(words.values()):
+	    digest.update(word.encode())
+	print(digest.hexdigest())
+	raise SystemExit(3)
+	END
+	paged "python3" 2M python3 big.py
+	was_paged 1000 python3
+else
+	skip "python3 is not installed"
+fi
+if have sqlite3; then
+	paged "sqlite3 :memory:" 2M sqlite3 :memory: "create table t(a, b);
+		with recursive c(x) as (values(1) union all select x + 1 from c where x < 60000)
+		insert into t select x, hex(x * 7919 % 60013) from c;
+		create index i on t(b); select count(*), max(b) from t where b > '35'; select a from t order by b desc limit 3;"
+	was_paged 500 sqlite3
+else
+	skip "sqlite3 is not installed"
+fi
+paged "a fork sees what its parent had" 2M perl -e 'my @a = map { $_ * 3 } 1 .. 150000; $| = 1;
+	for my $n (1 .. 3) { my $pid = fork; if (!$pid) { my $s = 0; $s += $_ for @a; print "child $s\n"; $_ = 0 for @a; exit 3 }
+	waitpid $pid, 0; print $? >> 8, "\n"; $a[$_] += $n for 0 .. $#a } my $s = 0; $s += $_ for @a; print "parent $s\n";'
+paged "a shell and its children" 2M sh -c 'for i in 1 2 3; do (echo $i; seq 1 2000 | sort -n | tail -1); done; x=$(echo hi | tr a-z A-Z)
+	echo $x; exit 7'
+# shellcheck disable=SC2016
+paged "exec goes on being paged" 2M sh -c 'exec sort -S 32M --parallel=1 lines'
+was_paged 1000 "the program after exec"
+paged "a program that dies of a signal" 2M sh -c 'kill -SEGV $$'
+paged "environment and descriptors" 2M sh -c 'env | grep -v "^_=" | sort; ls /proc/self/fd'
+LD_PRELOAD='' paged "an empty LD_PRELOAD" 2M sh -c 'env | grep PRELOAD'
+
+"$pageworks" live --ram 1M --swap-size 2M --quiet -- sort -S 64M --parallel=1 lines >out 2>err
+[ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q memory err
+point $? "swap that is full stops the program with one line"
+
+"$pageworks" live --ram 2M --quiet -- sort -S 64M --parallel=1 lines lines lines lines lines >out 2>err &
+whole=$!
+sleep 1
+child=$(pgrep -P $whole)
+kill -KILL $whole
+wait $whole 2>/dev/null
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -n "$child" ] && kill -0 "$child" 2>/dev/null || break
+	sleep 0.3
+done
+! kill -0 "${child:-1000000000}" 2>/dev/null
+point $? "killed half way: nothing is left running"
+plan
