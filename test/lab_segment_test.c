@@ -148,6 +148,56 @@ static void test_exit_and_undo(void **state)
 	session_end(&s);
 }
 
+/* x86: what is wrong with a line, what is refused by the processor, and both translations. */
+static void test_selectors(void **state)
+{
+	(void)state;
+	struct session s;
+	static const char *const bad[] = {
+		"segment load ds 0x8 9", "segment load cx 8", "segment load ds 0x10000", "segment gdt 0x100000000 7",
+		"segment gdt 0 0x10000",
+		"segment describe idt 1", "segment describe ldt 1", "segment describe gdt 2", "segment describe gdt x",
+		"segment describe gdt 1 q",
+		"segment describe gdt 1 base=x", "segment describe gdt 1 limit=0x100000", "segment describe gdt 1 dpl=4",
+		"segment describe gdt 1 gate=0x10000", "segment describe gdt 9999", "segment stack 3 8", "segment jump x",
+		"segment jump 8:x",
+		"segment read ds:x", "segment read ax:0", "segment read ds:0 0", "segment read ds:0x100000000",
+		"segment write ds:0 \"\"",
+		"segment fetch ds:0", "segment return 8 x",
+	};
+	session_begin(&s);
+	assert_int_equal(say(&s, "show registers"), LAB_ERROR);
+	DO("machine format=sv39");
+	DO("process p");
+	assert_int_equal(say(&s, "segment load ds 8"), LAB_ERROR);
+	DO("machine format=x86-32");
+	DO("process p");
+	DO("map 0x1000 8K rw called tables");
+	DO("segment gdt tables 15");
+	refuse_all(&s, bad, sizeof bad / sizeof *bad);
+	TELLS("segment read ds:0x1ffc", "linear 0x1ffc = base 0x0 + 0x1ffc");
+	TELLS("segment load ds 0x13", "#GP(0x10): the selector is beyond the limit");
+	DO("expect segments.last.refused && segments.last.vector == 13 && segments.last.error == 0x10");
+	TELLS("segment describe gdt 1 r base=0x1800 limit=0x7ff", "data, read-only, DPL 3, base 0x1800, offsets 0x0 to 0x7ff");
+	TELLS("segment load ds 0xb", "loaded");
+	TELLS("segment write ds:0 1", "#GP(0x0): the segment may not be written to");
+	TELLS("segment read ds:0x7f8", "linear 0x1ff8");
+	TELLS("segment read ds:0x7f9", "#GP(0x0): the offset is outside the segment");
+	DO("segment describe gdt 1 ldt base=0x2000 limit=0x7f dpl=0");
+	TELLS("segment ldt 0x8", "#GP(0x0): DPL, RPL and CPL do not permit it; CPL is 3");
+	DO("supervisor");
+	TELLS("segment ldt 0x8", "LDT, DPL 0, base 0x2000, offsets 0x0 to 0x7f");
+	TELLS("segment describe ldt 3 down rw absent", "expand-down, DPL 3, not present");
+	TELLS("segment load gs 0x1f", "#NP(0x1c): the segment is marked as not present");
+	TELLS("show registers", "LDT  0x0008  base 0x00002000");
+	TELLS("segment gdt 0x9000 0xff", "32 descriptors");
+	TELLS("segment load ds 0x10", "#PF(0x0): the table itself is not in memory");
+	DO("expect segments.last.vector == 14");
+	DO("undo 3");
+	DO("expect segments.last.vector == 0");
+	session_end(&s);
+}
+
 static void test_compare(void **state)
 {
 	(void)state;
@@ -192,7 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused_lines), cmocka_unit_test(test_refused_requests), cmocka_unit_test(test_exit_and_undo),
-		cmocka_unit_test(test_compare), cmocka_unit_test(test_allocations_fail),
+		cmocka_unit_test(test_selectors), cmocka_unit_test(test_compare), cmocka_unit_test(test_allocations_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

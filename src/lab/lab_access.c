@@ -150,8 +150,7 @@ static bool access_make(struct lab *l, const struct lab_process *p, uint64_t va,
 	return l->last.done;
 }
 
-/* Moves bytes page by page, telling of each.  => how many were moved */
-static uint64_t move_bytes(struct lab *l, const struct lab_process *p, uint64_t va, enum access_kind kind, uint8_t *bytes, uint64_t n)
+uint64_t lab_move_bytes(struct lab *l, const struct lab_process *p, uint64_t va, enum access_kind kind, uint8_t *bytes, uint64_t n)
 {
 	uint64_t done = 0, page = 1ull << lab_shift(l);
 	while (done < n) {
@@ -190,7 +189,7 @@ enum lab_outcome lab_read(struct lab *l, const struct lab_line *line)
 		return LAB_ERROR;
 	if (n == 0 || n > READ_MOST)
 		return lab_fail(l, "read: from 1 to %d bytes can be read at once", READ_MOST);
-	if (move_bytes(l, p, va, ACCESS_LOAD, bytes, n) < n)
+	if (lab_move_bytes(l, p, va, ACCESS_LOAD, bytes, n) < n)
 		return LAB_DONE;
 	l->last_value = 0;
 	memcpy(&l->last_value, bytes, n < 8 ? n : 8);
@@ -219,7 +218,7 @@ enum lab_outcome lab_write(struct lab *l, const struct lab_line *line)
 			return LAB_ERROR;
 		memcpy(bytes, &value, sizeof value);
 	}
-	move_bytes(l, p, va, ACCESS_STORE, bytes, n);
+	lab_move_bytes(l, p, va, ACCESS_STORE, bytes, n);
 	return LAB_DONE;
 }
 

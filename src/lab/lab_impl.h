@@ -33,7 +33,7 @@ enum { LAB_WORDS = 256, LAB_NAME = 32, LAB_CPUS = 16 };
 	X(flush, "", "empties all TLBs", 0, 0, true) \
 	X(count, "", "all figures begin at zero from here", 0, 0, true) \
 	X(segment, "[WHAT [WORD...]]", "memory without pages, given out in segments; alone: what there is to do", 0, 16, true) \
-	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes, machine or segments", 1, 1, false) \
+	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes, machine, segments or registers", 1, 1, false) \
 	X(walk, "ADDRESS [store|fetch]", "the translation of an address, bit by bit, table by table", 1, 2, false) \
 	X(explain, "[last]", "tells the story of the last access", 0, 1, false) \
 	X(why, "", "why the last access faulted, and why that page had to leave", 0, 0, false) \
@@ -137,6 +137,8 @@ const char *lab_show_word(unsigned i);
 /* lab_access.c */
 const struct lab_page *lab_page_find(const struct lab *l, uint32_t pid, vpn_t page);
 void lab_tell_access(struct lab *l, const struct computer_access *a);
+/* Moves bytes page by page, telling of each access.  => how many were moved */
+uint64_t lab_move_bytes(struct lab *l, const struct lab_process *p, uint64_t va, enum access_kind kind, uint8_t *bytes, uint64_t n);
 void lab_tell_bytes(struct lab *l, uint64_t va, const uint8_t *bytes, uint64_t n);
 
 /* lab_expect.c: => a new tree, NULL: no memory */

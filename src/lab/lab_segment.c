@@ -19,13 +19,15 @@
 enum { READ_MOST = 4096, CELLS = 64, SHOW_MOST = 64, COMPARE_MOST = 1000000 };
 static const char *const kind_words[ACCESS_KINDS] = { "load", "store", "fetch" };
 
-/* => NULL: no memory */
-static struct lab_segments *segments(struct lab *l)
+struct lab_segments *lab_segments(struct lab *l)
 {
-	if (!l->segments)
-		l->segments = mem_zalloc(1, sizeof *l->segments);
+	if (l->segments)
+		return l->segments;
+	l->segments = mem_zalloc(1, sizeof *l->segments);
 	if (!l->segments)
 		lab_fail(l, "out of memory");
+	else
+		segment_unit_init(&l->segments->unit, l->supervisor ? 0 : SEGMEM_RINGS - 1);
 	return l->segments;
 }
 
@@ -148,7 +150,7 @@ static bool memory_word(struct lab *l, const char *word, struct segmem_config *c
 static enum lab_outcome segment_memory(struct lab *l, const struct lab_line *line)
 {
 	struct segmem_config c = { .fit = PLACEMENT_FIRST, .compacts = false, .victim = SEGMEM_VICTIM_NONE };
-	struct lab_segments *s = segments(l);
+	struct lab_segments *s = lab_segments(l);
 	struct segmem *made;
 	char bytes[32];
 	if (!s || !lab_number(l, "size", line->word[0], &c.bytes))
@@ -160,7 +162,8 @@ static enum lab_outcome segment_memory(struct lab *l, const struct lab_line *lin
 	if (err)
 		return lab_fail_err(l, err);
 	segmem_destroy(s->memory);
-	*s = (struct lab_segments){ .memory = made };
+	s->memory = made;
+	s->last = (struct lab_segment_last){ 0 };
 	lab_tell(l, "memory for segments: %s, %s fit, %s, swapping out: %s\n", text_bytes(bytes, sizeof bytes, c.bytes),
 	         placement_fit_word(c.fit), c.compacts ? "compacted when needed" : "never compacted by itself",
 	         segmem_victim_word(c.victim));
@@ -331,6 +334,8 @@ static bool access_make(struct lab *l, struct segmem_access *a)
 
 static enum lab_outcome segment_read(struct lab *l, const struct lab_line *line)
 {
+	if (lab_selector_is(line->word[0]))
+		return lab_selector_access(l, line, ACCESS_LOAD);
 	struct segmem *m = memory(l);
 	const struct lab_process *p = m ? lab_running(l) : NULL;
 	uint8_t bytes[READ_MOST];
@@ -354,6 +359,8 @@ static enum lab_outcome segment_read(struct lab *l, const struct lab_line *line)
 
 static enum lab_outcome segment_write(struct lab *l, const struct lab_line *line)
 {
+	if (lab_selector_is(line->word[0]))
+		return lab_selector_access(l, line, ACCESS_STORE);
 	struct segmem *m = memory(l);
 	const struct lab_process *p = m ? lab_running(l) : NULL;
 	const char *text = line->word[1];
@@ -376,6 +383,8 @@ static enum lab_outcome segment_write(struct lab *l, const struct lab_line *line
 
 static enum lab_outcome segment_fetch(struct lab *l, const struct lab_line *line)
 {
+	if (lab_selector_is(line->word[0]))
+		return lab_selector_access(l, line, ACCESS_FETCH);
 	struct segmem *m = memory(l);
 	const struct lab_process *p = m ? lab_running(l) : NULL;
 	struct segmem_access a = { .bytes = 1, .kind = ACCESS_FETCH };
@@ -611,7 +620,11 @@ void lab_segments_figures(struct lab *l, json_t *root)
 	put(last, "value", a->value);
 	put(last, "moved_bytes", a->moved_bytes);
 	put(last, "swapped_in", a->swapped_in);
+	put(last, "linear", a->linear);
+	put(last, "vector", a->vector);
+	put(last, "error", a->error);
 	json_object_set_new(tree, "last", last);
+	put(tree, "ring", l->segments->unit.cpl);
 	json_object_set_new(root, "segments", tree);
 }
 
@@ -625,6 +638,9 @@ static const struct {
 #define X(name, usage, summary, least, most) { #name, usage, summary, least, most, segment_##name },
 	LAB_SEGMENT_LIST(X)
 #undef X
+#define X(name, usage, summary, least, most) { #name, usage, summary, least, most, lab_selector_##name },
+	LAB_SELECTOR_LIST(X)
+#undef X
 };
 enum { N_ACTIONS = sizeof actions / sizeof *actions };
 
@@ -633,7 +649,7 @@ const char *lab_segment_word(unsigned i) { return i < N_ACTIONS ? actions[i].nam
 static enum lab_outcome actions_list(struct lab *l)
 {
 	for (unsigned i = 0; i < N_ACTIONS && !l->replaying; i++)
-		fprintf(l->out, "  segment %-8s %-40s %s\n", actions[i].name, actions[i].usage, actions[i].summary);
+		fprintf(l->out, "  segment %-8s %-43s %s\n", actions[i].name, actions[i].usage, actions[i].summary);
 	return LAB_DONE;
 }
 
