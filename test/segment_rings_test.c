@@ -111,7 +111,8 @@ __asm__(".pushsection .rodata\n"
         "	pushl $\\number\n"
         "	jmp guest_trapped\n"
         ".endm\n"
-        "	handler 6, 1\n handler 8, 0\n handler 10, 0\n handler 11, 0\n handler 12, 0\n handler 13, 0\n handler 14, 0\n handler 64, 1\n"
+        "	handler 6, 1\n handler 8, 0\n handler 10, 0\n handler 11, 0\n"
+        "	handler 12, 0\n handler 13, 0\n handler 14, 0\n handler 64, 1\n"
         "guest_trapped:\n"
         "	movl %ds, %ecx\n"
         "	movl %ss, %edx\n"
@@ -490,7 +491,8 @@ static void test_as_another_machine(void **state)
 	for (unsigned i = 0; i < w->n_cases && there; i++)
 		compare(w, i, count);
 	unsigned differ = there ? entries_that_differ(w) : 0;
-	print_message("%u cases: %u done, %u #GP, %u #NP, %u #SS, %u #TS\n", w->n_cases, count[0], count[13], count[11], count[12], count[10]);
+	print_message("%u cases: %u done, %u #GP, %u #NP, %u #SS, %u #TS\n", w->n_cases, count[0], count[13], count[11], count[12],
+	              count[10]);
 	munmap(w->memory, MEMORY);
 	mem_free(w);
 	if (!there)
