@@ -45,7 +45,8 @@ _pageworks()
 	--by) COMPREPLY=($(compgen -W 'user name' -- "$word")); return ;;
 	--fields) COMPREPLY=($(compgen -W "$("$command" ps --fields help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
 	--user) COMPREPLY=($(compgen -u -- "$word")); return ;;
-	--wss | --interval | --top) return ;;
+	--source) COMPREPLY=($(compgen -W 'auto scan words frames' -- "$word")); return ;;
+	--wss | --interval | --top | --watch | --zoom) return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --hostram | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
