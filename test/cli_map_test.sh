@@ -73,6 +73,12 @@ status=$?
 grep -q '(new) anonymous' watched.out; point $? "--watch: a mapping is new"
 [ "$(grep -c '"pages_arrived": 5,' watched.json)" -eq 1 ] && grep -q '"mapping": "new"' watched.json; point $? "--watch: the same in JSON"
 
+if grep -q 'where it faulted is not known' watched.out; then
+	skip "$(grep 'where it faulted' watched.out)"
+else
+	grep -q "^ *$inside .* 5  *\.  *anonymous" watched.out; point $? "--watch: and 5 minor faults happened there"
+fi
+
 # --- a process that ends while it is watched
 "$pageworks" map --watch 30 $pid >out 2>err &
 watcher=$!

@@ -22,7 +22,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum map_key { KEY_JSON = 0x200, KEY_SORT, KEY_GRID, KEY_ZOOM, KEY_WATCH, KEY_SOURCE };
 
@@ -181,17 +180,18 @@ bool map_in_range(const struct map *v, const struct maps_entry *e, uint64_t *sta
 	return *start < *end;
 }
 
-static int range_check(struct map *v)
+static enum pw_err range_check(const struct map *v, struct pw_why *why)
 {
 	uint64_t start, end;
 	for (uint32_t i = 0; i < v->last->maps.n; i++)
 		if (map_in_range(v, &v->last->maps.entry[i], &start, &end))
-			return CLI_OK;
+			return PW_OK;
 	if (!*v->range)
-		return CLI_OK;
+		return PW_OK;
 	if (range_parse(v->range, &start, &end) && end < start)
-		return cli_error("--grid: '%s' ends before it begins", v->range);
-	return cli_error("--grid: no mapping is called or lies at '%s'; give START-END, an address or part of a name", v->range);
+		return pw_fail(why, PW_INVALID, "--grid: '%s' ends before it begins", v->range);
+	return pw_fail(why, PW_INVALID, "--grid: no mapping is called or lies at '%s'; give START-END, an address or part of a name",
+	               v->range);
 }
 
 /* ---- looks */
@@ -244,24 +244,6 @@ static enum pw_err pages_open(struct map *v, struct pw_why *why)
 	return err;
 }
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void watch(struct map *v)
-{
-	double began = now(), left = v->watch;
-	while (left > 0 && !interrupt_seen()) {
-		struct timespec t = { (time_t)left, (long)((left - floor(left)) * 1e9) };
-		nanosleep(&t, NULL);
-		left = began + v->watch - now();
-	}
-	v->watched = now() - began;
-}
-
 /* ---- two looks compared */
 
 /* The mapping of the first look that overlaps this one; the one with the same beginning before any other. */
@@ -296,9 +278,8 @@ static enum pw_err compare(struct map *v, struct pw_why *why)
 	return PW_OK;
 }
 
-static enum pw_err look_again(struct map *v, struct pw_why *why)
+static enum pw_err second_look(struct map *v, struct pw_why *why)
 {
-	watch(v);
 	enum pw_err err = look_maps(v, &v->look[1], why);
 	if (err == PW_OK && v->look[1].task.starttime != v->look[0].task.starttime)
 		err = pw_fail(why, PW_NOTFOUND, "process %u ended while it was watched, and its number was used again", v->pid);
@@ -308,22 +289,41 @@ static enum pw_err look_again(struct map *v, struct pw_why *why)
 	return err == PW_OK ? compare(v, why) : err;
 }
 
+static enum pw_err first_look(struct map *v, struct pw_why *why)
+{
+	v->last = &v->look[0];
+	enum pw_err err = look_maps(v, &v->look[0], why);
+	if (err == PW_OK && v->range)
+		err = range_check(v, why);
+	if (err == PW_OK && (v->range || v->watch > 0))
+		err = pages_open(v, why);
+	return err == PW_OK && v->pages ? look_pages(v, &v->look[0], why) : err;
+}
+
+/* The faults are watched from before the first look to after the second: one too many is better than one too few. */
+static enum pw_err looks(struct map *v, struct pw_why *why)
+{
+	struct map_watch *w = NULL;
+	enum pw_err err = v->watch > 0 ? map_watch_begin(v, &w, why) : PW_OK;
+	if (err == PW_OK)
+		err = first_look(v, why);
+	if (err == PW_OK && w)
+		err = map_watch_wait(w, why);
+	if (err == PW_OK && w)
+		err = second_look(v, why);
+	if (err == PW_OK && w)
+		err = map_watch_deal(w, why);
+	map_watch_end(w);
+	return err;
+}
+
 static int gather(struct map *v)
 {
 	struct pw_why why = { "" };
-	v->last = &v->look[0];
 	enum pw_err err = procfs_open(NULL, &v->host, &why);
-	if (err == PW_OK)
-		err = look_maps(v, &v->look[0], &why);
-	if (err == PW_OK && v->range && range_check(v) != CLI_OK)
-		return CLI_FAILED;
-	if (err == PW_OK && (v->range || v->watch > 0))
-		err = pages_open(v, &why);
-	if (err == PW_OK && v->pages)
-		err = look_pages(v, &v->look[0], &why);
 	interrupt_watch();
-	if (err == PW_OK && v->watch > 0)
-		err = look_again(v, &why);
+	if (err == PW_OK)
+		err = looks(v, &why);
 	interrupt_unwatch();
 	return err == PW_OK ? CLI_OK : cli_error("%s", *why.text ? why.text : pw_err_text(err));
 }

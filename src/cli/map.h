@@ -44,7 +44,7 @@ struct map {
 	bool faults_seen;                    /* change[].minor and major are counts, not unknown */
 	uint64_t faults_elsewhere, faults_lost;
 	bool faults_in_kernel;               /* those that system calls caused are among them */
-	const char *faults_why;              /* why not; NULL */
+	struct pw_why faults_why;            /* why not; "" */
 };
 
 /* Figures of a mapping that are sums of the kernel's. */
@@ -52,6 +52,14 @@ uint64_t map_dirty(const struct maps_entry *e);
 uint64_t map_huge(const struct maps_entry *e);
 /* Is a mapping one that the grid was asked for?  [*start, *end) is the part of it. */
 bool map_in_range(const struct map *v, const struct maps_entry *e, uint64_t *start, uint64_t *end);
+
+/* The time between the two looks: it passes, and the faults in it are gathered, up to map_watch_deal, which deals them out to
+ * v->change. */
+struct map_watch;
+must_use enum pw_err map_watch_begin(struct map *v, struct map_watch **ret, struct pw_why *why);
+must_use enum pw_err map_watch_wait(struct map_watch *w, struct pw_why *why);
+must_use enum pw_err map_watch_deal(struct map_watch *w, struct pw_why *why);
+void map_watch_end(struct map_watch *w);
 
 /* ctx is a struct map. */
 enum pw_err map_render_text(void *ctx, FILE *out);

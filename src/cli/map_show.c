@@ -42,12 +42,12 @@ static void remark_watched(struct remarks *m, const struct map *v)
 	const struct task *x = &v->look[0].task, *y = &v->look[1].task;
 	remark(m, "watched for %.3g s: %s minor and %s major faults by the process's own count", v->watched,
 	       text_count(a, sizeof a, y->minflt - x->minflt), text_count(b, sizeof b, y->majflt - x->majflt));
-	if (v->faults_why)
-		remark(m, "where it faulted is not known: %s", v->faults_why);
+	if (*v->faults_why.text)
+		remark(m, "where it faulted is not known: %s", v->faults_why.text);
 	if (v->faults_seen && !v->faults_in_kernel)
 		remark(m, "faults that system calls caused are not among those of the mappings: the kernel shows them to root only");
 	if (v->faults_elsewhere)
-		remark(m, "%" PRIu64 " fault%s in mappings that came and went", v->faults_elsewhere, s(v->faults_elsewhere));
+		remark(m, "%" PRIu64 " fault%s in mappings that came and went in between", v->faults_elsewhere, s(v->faults_elsewhere));
 	if (v->faults_lost)
 		remark(m, "%" PRIu64 " fault%s came too fast to be seen", v->faults_lost, s(v->faults_lost));
 }
