@@ -26,6 +26,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(faults, "every page fault of a real process, and why")              \
 	X(advise, "what is wrong with this computer's memory, and why")       \
 	X(map, "the mappings and pages of a process; what changes in them")   \
+	X(caps, "what this computer lets us see and do, tried out")          \
 	X(diff, "compare two results")
 
 /* => argv[0] is "pageworks VERB"; the exit status is returned, or the process ends by the program's signal. */
