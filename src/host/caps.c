@@ -68,7 +68,10 @@ void cap_refused(struct cap_result *ret, const char *what)
 static void __attribute__((noreturn)) child_probe(enum cap c, int to)
 {
 	struct cap_result r = { .answer = CAP_UNTOLD, .found = "the probe said nothing" };
+	static const int deadly[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL };
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned i = 0; i < sizeof deadly / sizeof *deadly; i++)
+		signal(deadly[i], SIG_DFL); /* whoever called us may have handlers */
 	caps[c].probe(&r);
 	_exit(write(to, &r, sizeof r) != (ssize_t)sizeof r);
 }
