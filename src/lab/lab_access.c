@@ -127,8 +127,13 @@ void lab_tell_access(struct lab *l, const struct computer_access *a)
 	lab_tell(l, "%s 0x%llx -> 0x%llx   ", kind_words[a->kind], (unsigned long long)a->va.v, (unsigned long long)a->pa.v);
 	if (a->n_faults)
 		lab_tell(l, "page fault: %s (%s); ", cause_words[a->fault.cause], a->fault.major ? "major" : "minor");
+	if (a->n_host_faults)
+		lab_tell(l, "%u host faults; ", a->n_host_faults);
 	if (a->tlb)
 		lab_tell(l, "found in %s\n", a->tlb);
+	else if (a->host_reads)
+		lab_tell(l, "walked, %llu entries read, and %llu of the host's\n", (unsigned long long)a->walk_reads,
+		         (unsigned long long)a->host_reads);
 	else
 		lab_tell(l, "walked, %llu entries read\n", (unsigned long long)a->walk_reads);
 	for (unsigned i = 0; i < a->n_evictions && i < COMPUTER_EVICTIONS; i++)

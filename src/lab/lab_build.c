@@ -445,7 +445,7 @@ enum lab_outcome lab_user(struct lab *l, const struct lab_line *line)
 enum lab_outcome lab_flush(struct lab *l, const struct lab_line *line)
 {
 	(void)line;
-	machine_flush_all(computer_machine(l->computer));
+	computer_flush(l->computer);
 	lab_tell(l, "all TLBs are empty\n");
 	return LAB_DONE;
 }

@@ -38,6 +38,8 @@ static json_t *last_tree(struct lab *l)
 	put(last, "major", a->n_faults && a->fault.major);
 	put(last, "tlb_hit", a->done && a->tlb);
 	put(last, "walk_reads", a->walk_reads);
+	put(last, "host_reads", a->host_reads);
+	put(last, "host_faults", a->n_host_faults);
 	put(last, "evicted", a->n_evictions);
 	if (a->n_evictions) {
 		put(last, "victim", a->eviction[0].page.v);

@@ -80,6 +80,10 @@ static void story_translation(struct lab *l, const struct computer_access *a)
 		fprintf(l->out, "walk: %llu page-table entr%s read%s\n", (unsigned long long)a->walk_reads,
 		        a->walk_reads == 1 ? "y was" : "ies were",
 		        a->n_faults ? ", all tries together" : "");
+	if (a->host_reads)
+		fprintf(l->out,
+		        "host: each of these entries, and the page itself, lies at an address that the host translates: %llu entries of "
+		        "its tables were read\n", (unsigned long long)a->host_reads);
 	fprintf(l->out, "frame %llu + offset = physical address 0x%llx\n", (unsigned long long)(a->pa.v >> lab_shift(l)),
 	        (unsigned long long)a->pa.v);
 }

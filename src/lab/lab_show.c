@@ -6,6 +6,7 @@
  * 1. Nothing shown changes anything: the policy's order is asked of a copy of the session, which is thrown away. */
 #include "lab_impl.h"
 #include "lab_segment.h"
+#include "../sim/hypervisor.h"
 #include "../sim/words.h"
 #include <string.h>
 
@@ -330,6 +331,18 @@ static void stats_tlbs(struct lab *l)
 	}
 }
 
+static void stats_host(struct lab *l)
+{
+	struct result_nested n = { .present = false };
+	if (!computer_host(l->computer))
+		return;
+	hypervisor_counts(computer_host(l->computer), computer_machine(l->computer), &n);
+	fprintf(l->out, "host        %llu of its page-table entries read, at most %llu of both in one walk; %llu host faults\n",
+	        (unsigned long long)n.both.host_references, (unsigned long long)n.both.most, (unsigned long long)n.kernel.faults.total);
+	fprintf(l->out, "host tlb    %llu hits of %llu lookups, from the beginning on\n", (unsigned long long)n.tlb_hits,
+	        (unsigned long long)n.tlb_accesses);
+}
+
 static enum lab_outcome show_stats(struct lab *l)
 {
 	struct machine_counts m;
@@ -343,6 +356,7 @@ static enum lab_outcome show_stats(struct lab *l)
 	stats_tlbs(l);
 	fprintf(l->out, "walks       %llu, which read %llu page-table entries\n", (unsigned long long)(m.walks - l->base.machine.walks),
 	        (unsigned long long)(m.walk_references - l->base.machine.walk_references));
+	stats_host(l);
 	stats_faults(l, &k.faults, &l->base.kernel.faults);
 	fprintf(l->out, "evicted     %llu pages, %llu of them written out first; %llu came back later\n",
 	        (unsigned long long)(k.evicted - l->base.kernel.evicted),

@@ -11,6 +11,7 @@
  * 1. The driver's questions of the kernel (who was touched, what time is it) are answered as a run answers them.
  * 2. An access that is done is counted as one reference, however many faults it took. */
 #include "computer.h"
+#include "hypervisor.h"
 #include "run_impl.h"
 #include "../base/mem.h"
 #include "../base/text.h"
@@ -29,6 +30,7 @@ struct computer {
 	struct run_options opt;
 	struct computer_parts parts;
 	uint64_t frames;         /* the kernel's */
+	struct hypervisor *host; /* NULL: the machine is no guest */
 	struct machine *machine;
 	struct pmap_sys *pmap;
 	struct store *swap;
@@ -42,6 +44,7 @@ struct computer {
 
 struct kernel *computer_kernel(struct computer *c) { return c->kernel; }
 struct machine *computer_machine(struct computer *c) { return c->machine; }
+struct hypervisor *computer_host(struct computer *c) { return c->host; }
 const struct run_options *computer_options(const struct computer *c) { return &c->opt; }
 const struct physmem *computer_memory(struct computer *c) { return machine_physmem(c->machine); }
 uint64_t computer_kernel_frames(const struct computer *c) { return c->frames; }
@@ -156,7 +159,8 @@ static enum pw_err build_machine(struct computer *c, struct pw_why *why)
 	bool recency = o->refbits == REFBITS_EXACT && o->policy->sees != POLICY_SEES_NOTHING;
 	struct machine_config mc = {
 		.format = &o->format, .frames = c->frames + c->parts.spare_frames, .n_cpus = o->n_cpus, .cpu = &o->cpu, .seed = o->seed,
-		.log_touches = recency, .log_every = recency && o->policy->sees == POLICY_SEES_EVERY,
+		.host = c->host ? hypervisor_machine(c->host) : NULL, .log_touches = recency, .log_every = recency &&
+		        o->policy->sees == POLICY_SEES_EVERY,
 	};
 	enum pw_err err = machine_create(&mc, &c->machine, why);
 	if (!err && pmap_machine_create(c->machine, &c->pmap) != PW_OK)
@@ -214,7 +218,7 @@ enum pw_err computer_create(const struct run_options *o, const struct computer_p
 		err = pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
 		              "'pageworks run' can read a trace twice", o->policy->name);
 	else if (o->nested)
-		err = pw_fail(why, PW_UNSUPPORTED, "a computer driven by hand cannot be a guest; 'pageworks run' can");
+		err = hypervisor_create(o, c->frames + parts->spare_frames, &c->host, why);
 	if (!err)
 		err = build_machine(c, why);
 	if (!err)
@@ -236,6 +240,7 @@ void computer_destroy(struct computer *c)
 		pmap_sys_destroy(c->pmap);
 	if (c->machine)
 		machine_destroy(c->machine);
+	hypervisor_destroy(c->host);
 	for (uint64_t i = 0; i < c->n_files; i++)
 		mem_free(c->file[i].bytes);
 	mem_free(c->file);
@@ -262,6 +267,21 @@ static uint64_t walk_reads(const struct machine *m)
 	return n.walk_references;
 }
 
+static uint64_t host_reads(const struct computer *c)
+{
+	struct machine_nested n = { 0 };
+	if (c->host)
+		machine_nested(c->machine, &n);
+	return n.host_references;
+}
+
+void computer_flush(struct computer *c)
+{
+	machine_flush_all(c->machine);
+	if (c->host)
+		machine_flush_all(hypervisor_machine(c->host));
+}
+
 static void move_bytes(struct computer *c, struct computer_access *a, void *bytes, uint64_t n)
 {
 	uint8_t *at = machine_physmem(c->machine)->bytes + a->pa.v;
@@ -285,8 +305,20 @@ static bool find_physical(struct computer *c, struct process *p, struct computer
 	return true;
 }
 
+/* The host's answer ends the access only when there is none. */
+static bool host_answers(struct computer_access *a, bool served)
+{
+	if (!served)
+		a->fault = (struct fault_report){ .outcome = FAULT_OUTCOME_KILLED, .why = "the host has no memory for its guest" };
+	return served;
+}
+
 static bool serve(struct computer *c, struct process *p, unsigned cpu, const struct machine_stop *stop, struct computer_access *a)
 {
+	if (stop->fault == MACHINE_FAULT_HOST) {
+		a->n_host_faults++;
+		return host_answers(a, hypervisor_fault(c->host, cpu, stop));
+	}
 	if (a->n_faults++ == 0)
 		a->trap = stop->fault;
 	a->fault = process_fault(p, cpu, stop->va, stop->kind);
@@ -297,21 +329,22 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 	struct pmap_mapping m;
 	struct pmap *space = process_pmap(p);
 	bool tells = c->opt.refbits == REFBITS_EXACT && c->opt.policy->sees != POLICY_SEES_NOTHING;
-	if (a->fault.arrived && !c->opt.policy->arrival_counts && tells && space &&
-	    pmap_extract(space, vpn_of(stop->va, c->opt.format.page_shift), &m))
+	if (!a->fault.arrived || !space || !pmap_extract(space, vpn_of(stop->va, c->opt.format.page_shift), &m))
+		return true;
+	if (!c->opt.policy->arrival_counts && tells)
 		machine_expect(c->machine, m.pfn);
-	return true;
+	return !c->host || host_answers(a, hypervisor_filled(c->host, cpu, m.pfn));
 }
 
 void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,
                      struct computer_access *ret)
 {
-	uint64_t hits[TLB_ARRAYS], reads = walk_reads(c->machine);
+	uint64_t hits[TLB_ARRAYS], reads = walk_reads(c->machine), of_host = host_reads(c);
 	ref_t ref = ref_make(va, kind);
 	*ret = (struct computer_access){ .va = va, .kind = kind };
 	c->n_evictions = 0;
 	process_activate(p, cpu);
-	while (!ret->done && ret->n_faults < ATTEMPTS) {
+	while (!ret->done && ret->n_faults + ret->n_host_faults < ATTEMPTS) {
 		for (unsigned i = 0; i < machine_n_tlbs(c->machine); i++)
 			hits[i] = machine_tlb_counts(c->machine, i).hits;
 		struct machine_stop stop = machine_run(c->machine, cpu, &ref, 1);
@@ -320,6 +353,7 @@ void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_
 			break;
 	}
 	ret->walk_reads = walk_reads(c->machine) - reads;
+	ret->host_reads = host_reads(c) - of_host;
 	ret->tlb = ret->done ? tlb_that_hit(c->machine, hits) : NULL;
 	if (ret->done && find_physical(c, p, ret) && bytes)
 		move_bytes(c, ret, bytes, n);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 struct computer;
+struct hypervisor;
 
 /* What may be different from the options.  Zeros: nothing. */
 struct computer_parts {
@@ -26,8 +27,11 @@ must_use enum pw_err computer_create(const struct run_options *o, const struct c
 void computer_destroy(struct computer *c);
 struct kernel *computer_kernel(struct computer *c);
 struct machine *computer_machine(struct computer *c);
+struct hypervisor *computer_host(struct computer *c); /* NULL: it is no guest */
 const struct run_options *computer_options(const struct computer *c);
 const struct physmem *computer_memory(struct computer *c);
+/* Empties the TLBs and walk caches of all CPUs, those of a guest's host too. */
+void computer_flush(struct computer *c);
 uint64_t computer_kernel_frames(const struct computer *c); /* the spare ones come behind these */
 
 /* A file of these bytes (copied), which mappings name by its number: 1, 2, ...  => PW_NOMEM */
@@ -59,7 +63,8 @@ struct computer_access {
 	paddr_t pa;              /* done */
 	const char *tlb;         /* the TLB that had the translation; NULL: it was walked for */
 	uint64_t walk_reads;     /* page-table entries read, all tries together */
-	unsigned n_faults;
+	uint64_t host_reads;     /* a guest: of those of its host that they needed, all tries together */
+	unsigned n_faults, n_host_faults;
 	enum machine_fault trap; /* the first one: what the machine said */
 	struct fault_report fault; /* the last one: what the kernel did */
 	struct computer_eviction eviction[COMPUTER_EVICTIONS];

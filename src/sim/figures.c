@@ -5,7 +5,7 @@
  *
  * 1. A name that is also in a result object means the same there. */
 #include "computer.h"
-#include "../base/mem.h"
+#include "hypervisor.h"
 
 static const char *const cause_names[FAULT_CAUSES] = {
 #define X(name, text, major) #name,
@@ -96,6 +96,25 @@ uint64_t computer_free_frames(struct computer *c)
 	return limit ? limit - k.resident_pages : k.free_frames;
 }
 
+/* A guest's host, from the beginning of the machine on. */
+static void host_figures(struct computer *c, json_t *root)
+{
+	struct result_nested n = { .present = false };
+	json_t *nested = json_object();
+	if (!computer_host(c))
+		return;
+	hypervisor_counts(computer_host(c), computer_machine(c), &n);
+	put(nested, "translations", n.both.translations);
+	put(nested, "host_references", n.both.host_references);
+	put(nested, "combined_references_most", n.both.most);
+	put(nested, "fractured", n.both.fractured);
+	put(nested, "tlb_accesses", n.tlb_accesses);
+	put(nested, "tlb_hits", n.tlb_hits);
+	put(nested, "host_faults", n.kernel.faults.total);
+	put(nested, "host_evicted", n.kernel.evicted);
+	json_object_set_new(root, "nested", nested);
+}
+
 void computer_figures(struct computer *c, const struct computer_base *base, json_t *root)
 {
 	struct kernel_counts k;
@@ -116,6 +135,7 @@ void computer_figures(struct computer *c, const struct computer_base *base, json
 	put(swap, "reads", k.swap_reads - b->swap_reads);
 	put(swap, "writes", k.swap_writes - b->swap_writes);
 	put(root, "modelled_ns", k.modelled_ns - b->modelled_ns);
+	host_figures(c, root);
 	json_object_set_new(root, "reclaim", reclaim);
 	json_object_set_new(root, "memory", memory);
 	json_object_set_new(root, "swap", swap);
