@@ -69,7 +69,7 @@ static void leaf_trim(struct ram *r, struct ram_leaf *leaf)
 
 static void ram_trim(struct ram *r)
 {
-	for (uint64_t i = 0; r->dead_max && i < r->slots.n_leaves; i++) {
+	for (uint64_t i = 0; r->dead_max && i < r->slots.n_used; i++) {
 		struct ram_leaf *leaf = r->slots.leaf[i];
 		if (leaf && leaf->n_held > leaf->n_live)
 			leaf_trim(r, leaf);
@@ -183,7 +183,7 @@ static uint64_t ram_cost_ns(struct store *s, enum store_direction d, uint64_t sl
 static void ram_close(struct store *s)
 {
 	struct ram *r = (struct ram *)s;
-	for (uint64_t i = 0; r->slots.leaf && i < r->slots.n_leaves; i++) {
+	for (uint64_t i = 0; r->slots.leaf && i < r->slots.n_used; i++) {
 		struct ram_leaf *leaf = r->slots.leaf[i];
 		if (leaf)
 			mem_unreserve(leaf->bytes, (size_t)r->slots.leaf_slots * s->page_bytes);

@@ -22,7 +22,7 @@ void slots_fini(struct slots *t)
 {
 	if (!t->leaf)
 		return;
-	for (uint64_t i = 0; i < t->n_leaves; i++)
+	for (uint64_t i = 0; i < t->n_used; i++)
 		mem_unreserve(t->leaf[i], t->leaf_bytes);
 	mem_unreserve(t->leaf, t->n_leaves * sizeof *t->leaf);
 	t->leaf = NULL;
@@ -36,6 +36,9 @@ void *slots_make(struct slots *t, uint64_t slot)
 	void *made = mem_reserve(t->leaf_bytes);
 	if (!made)
 		return NULL;
+	uint64_t used = __atomic_load_n(&t->n_used, __ATOMIC_RELAXED), end = slot / t->leaf_slots + 1;
+	while (used < end && !__atomic_compare_exchange_n(&t->n_used, &used, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		continue;
 	if (__atomic_compare_exchange_n(at, &there, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return made;
 	mem_unreserve(made, t->leaf_bytes);

@@ -13,6 +13,7 @@ enum { SLOTS_LEAF = 4096 };              /* slots of an ordinary leaf */
 struct slots {
 	void **leaf; /* read and written as atomics */
 	uint64_t n_leaves;
+	uint64_t n_used; /* no leaf was ever made at or behind this one; an atomic */
 	uint32_t leaf_slots;
 	uint64_t leaf_bytes;
 };
