@@ -145,26 +145,33 @@ static void a_computer_as_it_stands(void **state)
 
 static void thrashing_is_refaults_and_stalls(void **state)
 {
-	static const struct { const char *refaults, *stall; enum advice_verdict want; } cases[] = {
-		{ " 2500", "11000000", ADVICE_GIVEN },    /* 300 refaults and 2 s of 10 */
-		{ " 2500", "9000001", ADVICE_NOTHING },   /* it refaults, but nothing waits */
-		{ " 2201", "11000000", ADVICE_NOTHING },  /* something waits, but not for what was given up */
+	static const struct { const char *refaults, *majors; unsigned memory_us, io_us; enum advice_verdict want; } cases[] = {
+		{ " 5200", " 123456", 2000000, 0, ADVICE_GIVEN },     /* 300 refaults a second, something waits in 2 s of 10 */
+		{ " 5200", " 123456", 1, 9000000, ADVICE_NOTHING },   /* it refaults, but nothing waits for memory, or faults */
+		{ " 2201", " 123456", 2000000, 0, ADVICE_NOTHING },   /* something waits, but not for what was given up */
+		{ " 5200", " 125456", 1, 9000000, ADVICE_GIVEN },     /* 200 major faults a second, and the disk is busy */
+		{ " 5200", " 125456", 1, 1, ADVICE_NOTHING },         /* the disk is so fast that nobody waits */
 	};
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct scene s;
 		char line[200];
 		scene_open(&s, "6.1", 0);
 		look(&s);
-		edit(&s, "proc/vmstat", "workingset_refault_file", i == 2 ? " 2201" : " 5200");
-		snprintf(line, sizeof line, "some avg10=0.00 avg60=0.00 avg300=0.00 total=%s\nfull avg10=0.00 avg60=0.00 avg300=0.00 "
-			 "total=3000000\n", cases[i].stall);
+		edit(&s, "proc/vmstat", "workingset_refault_file", cases[i].refaults);
+		edit(&s, "proc/vmstat", "pgmajfault", cases[i].majors);
+		snprintf(line, sizeof line, "some avg10=0.00 avg60=0.00 avg300=0.00 total=%u\nfull avg10=0.00 avg60=0.00 avg300=0.00 "
+			 "total=3000000\n", 9000000 + cases[i].memory_us);
 		put(&s, "proc/pressure/memory", line);
+		snprintf(line, sizeof line, "some avg10=0.00 avg60=0.00 avg300=0.00 total=%u\n", 7000000 + cases[i].io_us);
+		put(&s, "proc/pressure/io", line);
 		look(&s);
 		conclude(&s, 10);
 		expect_verdict(&s, ADVICE_thrashing, cases[i].want);
-		if (cases[i].want == ADVICE_GIVEN)
+		if (i == 0)
 			expect(&s, ADVICE_thrashing, "too small", "in 20.0 % of the last 10.0 s");
+		if (i == 3)
+			expect(&s, ADVICE_thrashing, "too small", "200 major faults a second");
 		scene_close(&s);
 	}
 }
@@ -182,8 +189,13 @@ static void growth_is_steady_or_none(void **state)
 	(void)state;
 	for (unsigned flat = 0; flat < 2; flat++) {
 		struct scene s;
+		char path[300];
 		scene_open(&s, "6.6", 0);
+		snprintf(path, sizeof path, "%s/proc/19/stat", s.root);
+		assert_int_equal(remove(path), 0);
 		for (unsigned i = 0; i < 6; i++) {
+			if (i)
+				task_line(&s, 19, "began later", 1020 + 512 * i);
 			task_line(&s, 17, "a\nname", 1020 + 512 * (flat && i == 3 ? 2 : i));
 			look(&s);
 		}
@@ -192,6 +204,8 @@ static void growth_is_steady_or_none(void **state)
 		if (!flat) {
 			expect(&s, ADVICE_growing, "Process 17 (a?name) grows steadily: 2 MiB a second", "in each of 6 looks");
 			assert_int_equal(given(&s, ADVICE_growing)->pid, 17);
+			for (unsigned i = 0; i < advise_count(s.advise); i++)
+				assert_int_not_equal(advise_at(s.advise, i)->pid, 19);
 		}
 		scene_close(&s);
 	}
@@ -211,6 +225,7 @@ static void limits(void **state)
 	put(&s, "sys/fs/cgroup/jobs/one/memory.current", "1\n");
 	put(&s, "sys/fs/cgroup/jobs/memory.max", "1048576\n");
 	put(&s, "sys/fs/cgroup/jobs/memory.current", "1040000\n");
+	put(&s, "sys/fs/cgroup/jobs/memory.stat", "anon 1000000\ninactive_file 4096\n");
 	look(&s);
 	conclude(&s, 1);
 	expect(&s, ADVICE_commit, "Nearly all memory", "overcommit_memory is 2");
@@ -220,6 +235,32 @@ static void limits(void **state)
 	expect_verdict(&s, ADVICE_thrashing, ADVICE_UNKNOWN);  /* one look */
 	expect_verdict(&s, ADVICE_growing, ADVICE_UNKNOWN);
 	scene_close(&s);
+}
+
+/* The older version of cgroups; and a group full of files that nobody uses is in no trouble. */
+static void limits_of_cgroups_of_version_1(void **state)
+{
+	(void)state;
+	for (unsigned idle = 0; idle < 2; idle++) {
+		struct scene s;
+		scene_open(&s, "5.4", 17);
+		put(&s, "proc/17/cgroup", "9:name=systemd:/\n4:memory:/box\n0::/\n");
+		folder(&s, "sys/fs/cgroup/memory/box");
+		put(&s, "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+		put(&s, "sys/fs/cgroup/memory/memory.usage_in_bytes", "9000000000000000000\n");
+		put(&s, "sys/fs/cgroup/memory/box/memory.limit_in_bytes", "1048576\n");
+		put(&s, "sys/fs/cgroup/memory/box/memory.usage_in_bytes", "1048576\n");
+		put(&s, "sys/fs/cgroup/memory/box/memory.stat", idle ? "total_inactive_file 500000\n" : "total_inactive_file 0\n");
+		look(&s);
+		conclude(&s, 1);
+		expect_verdict(&s, ADVICE_cgroup, idle ? ADVICE_NOTHING : ADVICE_GIVEN);
+		if (!idle) {
+			expect(&s, ADVICE_cgroup, "The cgroup /box is at its limit", "memory.usage_in_bytes is 1 MiB");
+			assert_string_equal(given(&s, ADVICE_cgroup)->command,
+					    "echo 1310720 | sudo tee /sys/fs/cgroup/memory/box/memory.limit_in_bytes");
+		}
+		scene_close(&s);
+	}
 }
 
 static void tables_and_huge_pages_of_a_process(void **state)
@@ -352,7 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_computer_as_it_stands), cmocka_unit_test(thrashing_is_refaults_and_stalls),
-		cmocka_unit_test(growth_is_steady_or_none), cmocka_unit_test(limits),
+		cmocka_unit_test(growth_is_steady_or_none), cmocka_unit_test(limits), cmocka_unit_test(limits_of_cgroups_of_version_1),
 		cmocka_unit_test(tables_and_huge_pages_of_a_process), cmocka_unit_test(files_in_memory_twice),
 		cmocka_unit_test(what_is_missing_is_not_judged), cmocka_unit_test(a_process_that_goes),
 		cmocka_unit_test(memory_that_runs_out_concludes_nothing),

@@ -7,7 +7,7 @@
  * 1. Swap that is used is no trouble; swap that is *read* is.
  * 2. Memory that caches files is available; dropping it makes nothing possible that was not.
  * Source: Documentation/accounting/psi.rst; Documentation/admin-guide/sysctl/vm.rst (overcommit, drop_caches);
- * Documentation/admin-guide/cgroup-v2.rst (memory.max, memory.current). */
+ * Documentation/admin-guide/cgroup-v2.rst; Documentation/admin-guide/cgroup-v1/memory.rst. */
 #include "advise_case.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,39 +27,47 @@ static void because_of_pressure(struct advise *a, double some, double full)
 		a->figures.seconds, 100 * full);
 }
 
-static void because_of_one(struct advise *a)
+static uint64_t majors_of(const struct census_row *r)
 {
-	const struct census_row *r = case_one(a);
-	if (r && r->majflt_last >= r->majflt_first)
-		case_because(a, "process %u had %" PRIu64 " major faults in this time (/proc/%u/stat)",
-			     r->pid, r->majflt_last - r->majflt_first,
-			r->pid);
+	return r->majflt_last > r->majflt_first ? r->majflt_last - r->majflt_first : 0;
 }
 
+static void because_of_faulters(struct advise *a)
+{
+	const struct census_row *top[3];
+	unsigned n = census_top(&a->census, majors_of, top, 3);
+	for (unsigned i = 0; i < n; i++)
+		case_because(a, "process %u (%s) had %" PRIu64 " major faults in this time (/proc/%u/stat)", top[i]->pid, top[i]->name,
+			     majors_of(top[i]), top[i]->pid);
+}
+
+/* Stalls by memory pressure, or, since a wait for a page that was given up long ago counts as one for the disk only, major faults
+ * together with stalls by the disk. */
 void judge_thrashing(struct advise *a)
 {
-	double some = 0, full = 0, refaults, majors = 0;
-	bool pressure = case_rate(a, FIGURE_memory_some, &some);
+	double some = 0, full = 0, io = 0, refaults, majors = 0;
+	bool pressure = case_rate(a, FIGURE_memory_some, &some), disk = case_rate(a, FIGURE_io_some, &io);
 	case_rate(a, FIGURE_memory_full, &full);
 	case_rate(a, FIGURE_major_faults, &majors);
 	if (!case_rate(a, FIGURE_refaults, &refaults)) {
 		case_unknown(a, ADVICE_thrashing, "%s", a->looks > 1 ? "the kernel does not count refaults (/proc/vmstat)" :
-			"one look shows no rates; --window lets time pass");
+			     "one look shows no rates; --window lets time pass");
 		return;
 	}
-	bool stalls = pressure ? some >= stall_much || full >= stall_full_much : majors >= majors_much;
+	bool stalls = some >= stall_much || full >= stall_full_much || (majors >= majors_much && (!disk || io >= stall_much));
 	if (!stalls || refaults < refaults_much)
 		return;
-	case_say(a, ADVICE_thrashing, 0, "Memory is too small for what runs: pages are given up and wanted back.");
+	case_say(a, ADVICE_thrashing, 0, "Memory is too small for what runs, or its limit is: pages are given up and wanted back.");
 	case_because(a, "%.0f pages a second were wanted back soon after they were given up (workingset_refault in /proc/vmstat)",
 		     refaults);
 	case_because(a, "%.0f major faults a second", majors);
 	if (pressure)
 		because_of_pressure(a, some, full);
-	because_of_one(a);
-	case_costs(a, "programs wait for the disk instead of running; ending or limiting one of them helps at once, "
-		   "more swap does not");
-	case_propose(a, "pageworks ps --sort rss        # who has it;  pageworks curve -- PROGRAM says how much one needs");
+	if (disk)
+		case_because(a, "something waited for a disk in %.1f %% (/proc/pressure/io)", 100 * io);
+	because_of_faulters(a);
+	case_costs(a, "programs wait for the disk instead of running; ending or limiting one of them helps at once, more swap does not");
+	case_propose(a, "pageworks ps --sort majflt_s --interval 1;  pageworks curve -- PROGRAM        # who; how much it needs");
 }
 
 void judge_killed(struct advise *a)
@@ -81,61 +89,98 @@ void judge_killed(struct advise *a)
 	case_propose(a, "journalctl -k --grep 'Killed process'        # or: dmesg | grep 'Killed process'");
 }
 
-/* "0::/user.slice/a" to "/user.slice/a"; NULL: no cgroup of version 2, or one outside what we can see. */
-static const char *cgroup_of(struct advise *a, char path[256])
+/* Where a version of cgroups says what, below the folder of a group. */
+struct cgroup_files {
+	const char *line, *root, *max, *current, *inactive;   /* line: how it begins in PID/cgroup, before the path */
+};
+static const struct cgroup_files cgroup_versions[] = {
+	{ "0::", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file" },
+	{ ":memory:", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file" },
+};
+
+/* The path of the process's group: "0::/user.slice/a" is "/user.slice/a".  => false: none, or one outside what we can see. */
+static bool cgroup_path(struct advise *a, const struct cgroup_files *v, char path[256])
 {
 	const char *text;
 	size_t bytes;
 	struct pw_why why;
 	if (procfs_read_pid(a->proc, a->pid, "cgroup", &text, &bytes, &why) != PW_OK)
-		return NULL;
-	const char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	if (!line)
-		return NULL;
-	line = strchr(line, '/');
+		return false;
+	const char *line = strstr(text, v->line);
+	line = line ? strchr(line, '/') : NULL;
 	size_t n = line ? strcspn(line, "\n") : 256;
-	if (n >= 200)
-		return NULL;
+	if (n > 200)
+		return false;
 	memcpy(path, line, n);
 	path[n] = '\0';
-	return strstr(path, "..") ? NULL : path;
+	return !strstr(path, "..");
 }
 
-static bool cgroup_number(struct advise *a, const char *group, const char *file, uint64_t *ret)
+static const char *cgroup_file(char path[400], const struct cgroup_files *v, const char *group, const char *file)
 {
-	char path[300];
-	snprintf(path, sizeof path, "sys/fs/cgroup%s%s%s", group, group[strlen(group) - 1] == '/' ? "" : "/", file);
-	return case_number(a, path, ret);
+	snprintf(path, 400, "%s%s/%s", v->root, strcmp(group, "/") == 0 ? "" : group, file);
+	return path;
+}
+
+/* Of what a group has, the files it has not used lately: they are given up first, so they are no shortage. */
+static uint64_t cgroup_inactive(struct advise *a, const struct cgroup_files *v, const char *group)
+{
+	char path[400];
+	const char *text;
+	size_t bytes;
+	uint64_t inactive = 0;
+	struct fields f = { NULL };
+	struct pw_why why;
+	if (procfs_read(a->proc, cgroup_file(path, v, group, "memory.stat"), &text, &bytes, &why) == PW_OK)
+		a->lost |= fields_parse(&f, text, bytes, &why) != PW_OK;
+	fields_value(&f, v->inactive, &inactive);
+	fields_fini(&f);
+	return inactive;
+}
+
+/* => true: the group tells its limit and what it has, and was judged. */
+static bool cgroup_judge(struct advise *a, const struct cgroup_files *v, const char *group)
+{
+	char path[400];
+	uint64_t limit, current, total = UINT64_MAX;
+	if (!case_number(a, cgroup_file(path, v, group, v->max), &limit) ||
+	    !case_number(a, cgroup_file(path, v, group, v->current), &current))
+		return false;
+	case_level(a, "MemTotal", &total);
+	uint64_t inactive = cgroup_inactive(a, v, group), kept = current > inactive ? current - inactive : 0;
+	double full = cgroup_nearly * (double)limit, refaults = 0;
+	bool wanted_back = case_rate(a, FIGURE_refaults, &refaults) && refaults >= refaults_much;
+	if (limit >= total || (double)current < full || ((double)kept < full && !wanted_back))
+		return true;
+	case_say(a, ADVICE_cgroup, a->pid, "The cgroup %s is at its limit, whatever the computer has available.", group);
+	case_because(a, "%s is %s of %s %s", v->current, SIZE(current), v->max, SIZE(limit));
+	case_because(a, "%s of it are files that were not used lately (%s in memory.stat)", SIZE(inactive), v->inactive);
+	if (wanted_back)
+		case_because(a, "%.0f pages a second were wanted back soon after they were given up, on the whole computer", refaults);
+	case_costs(a, "its programs are reclaimed from, then killed; a higher limit takes the memory from others");
+	case_propose(a, "echo %" PRIu64 " | sudo tee /%s", limit + limit / 4, cgroup_file(path, v, group, v->max));
+	return true;
 }
 
 /* A limit holds for all below it, so every group up to the root is asked. */
 void judge_cgroup(struct advise *a)
 {
-	char path[256];
-	uint64_t limit, current;
+	char group[256];
 	bool any = false;
-	if (!cgroup_of(a, path)) {
-		case_unknown(a, ADVICE_cgroup, "there is no cgroup of version 2 to be seen (/proc/%s/cgroup)",
-			     a->pid ? "PID" : "self");
-		return;
-	}
-	for (char *slash; *path; *slash = '\0') {
-		if (cgroup_number(a, path, "memory.max", &limit) && cgroup_number(a, path, "memory.current", &current)) {
-			any = true;
-			if (limit != UINT64_MAX && (double)current >= cgroup_nearly * (double)limit) {
-				case_say(a, ADVICE_cgroup, a->pid, "The cgroup %s is at its limit, whatever the "
-					 "computer has available.", path);
-				case_because(a, "memory.current is %s of memory.max %s", SIZE(current), SIZE(limit));
-				case_costs(a, "its programs are reclaimed from, then killed; a higher limit takes the "
-					   "memory from others");
-				case_propose(a, "echo %" PRIu64 " | sudo tee /sys/fs/cgroup%s/memory.max", limit + limit / 4, path);
-				return;
-			}
+	for (unsigned i = 0; i < 2; i++) {
+		if (!cgroup_path(a, &cgroup_versions[i], group))
+			continue;
+		for (;;) {
+			any |= cgroup_judge(a, &cgroup_versions[i], group);
+			char *slash = strrchr(group, '/');
+			if (!group[1] || !slash)
+				break;
+			slash[slash == group] = '\0';
 		}
-		slash = strrchr(path, '/');
 	}
 	if (!any)
-		case_unknown(a, ADVICE_cgroup, "no memory.max and memory.current can be read below /sys/fs/cgroup");
+		case_unknown(a, ADVICE_cgroup, "no cgroup that limits memory can be seen (/proc/%s/cgroup, /sys/fs/cgroup)",
+			     a->pid ? "PID" : "self");
 }
 
 void judge_commit(struct advise *a)

@@ -31,7 +31,7 @@ enum { LOOKS_STEADY = 4, TABLES_DENSE = 512, TABLES_TOO_MUCH = 8, TOP = 3 };
 static uint64_t growth(const struct census_row *r)
 {
 	uint64_t grown = r->rss_last > r->rss_first ? r->rss_last - r->rss_first : 0;
-	bool steady = r->looks >= LOOKS_STEADY && r->grew == r->looks - 1;
+	bool steady = !r->missed && r->looks >= LOOKS_STEADY && r->grew == r->looks - 1;
 	return steady && (double)grown >= grown_little && (double)grown >= grown_part * (double)r->rss_first ? grown : 0;
 }
 
@@ -336,16 +336,16 @@ static void judge_loops(struct advise *a)
 void judge_cached_twice(struct advise *a)
 {
 	struct codes c = { .n = 0 };
-	if (codes_gather(a, &c) != PW_OK)
-		a->lost = true;
-	else if (c.n == 0 && c.denied)
-		case_unknown(a, ADVICE_cached_twice, "the mappings of %u processes are not for us to see; root may", c.denied);
+	a->lost |= codes_gather(a, &c) != PW_OK;
 	if (c.n)
 		qsort(c.code, c.n, sizeof *c.code, code_order);
 	judge_copies(a, &c);
 	judge_removed(a, &c);
 	if (!a->pid)
 		judge_loops(a);
+	if (c.denied && a->verdict[ADVICE_cached_twice] == ADVICE_NOTHING)
+		case_unknown(a, ADVICE_cached_twice, "the mappings of %u of %u processes are hidden from this user", c.denied,
+			     a->census.n);
 	for (uint32_t i = 0; i < c.n; i++)
 		mem_free(c.code[i].path);
 	mem_free(c.code);

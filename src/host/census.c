@@ -15,17 +15,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static void row_begin(struct census_row *r, const struct task *t, uint64_t rss)
+/* The name is of this look: a process may have begun another program since the last. */
+static void row_name(struct census_row *r, const struct task *t)
 {
-	*r = (struct census_row){ .pid = t->pid, .starttime = t->starttime, .rss_first = rss, .rss_last = rss, .looks = 1,
-				  .majflt_first = t->majflt, .majflt_last = t->majflt };
+	memset(r->name, 0, sizeof r->name);
 	for (unsigned i = 0; t->name[i]; i++)
 		r->name[i] = iscntrl((unsigned char)t->name[i]) ? '?' : t->name[i];
+}
+
+static void row_begin(struct census_row *r, const struct task *t, uint64_t rss, uint32_t missed)
+{
+	*r = (struct census_row){ .pid = t->pid, .starttime = t->starttime, .rss_first = rss, .rss_last = rss, .looks = 1, .missed = missed,
+				  .majflt_first = t->majflt, .majflt_last = t->majflt };
+	row_name(r, t);
 }
 
 static void row_again(struct census_row *r, const struct census_row *old, const struct task *t, uint64_t rss)
 {
 	*r = *old;
+	row_name(r, t);
 	r->grew += rss > r->rss_last;
 	r->rss_last = rss;
 	r->majflt_last = t->majflt;
@@ -53,7 +61,7 @@ static enum pw_err rows_make(const struct census *old, struct procfs *p, const u
 		if (at < old->n && old->row[at].pid == t.pid && old->row[at].starttime == t.starttime)
 			row_again(&row[k++], &old->row[at], &t, rss);
 		else
-			row_begin(&row[k++], &t, rss);
+			row_begin(&row[k++], &t, rss, old->looks);
 	}
 	*ret_n = k;
 	return PW_OK;

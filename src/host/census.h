@@ -8,6 +8,7 @@ struct census_row {
 	uint64_t starttime;
 	uint64_t rss_first, rss_last;    /* bytes */
 	uint64_t majflt_first, majflt_last;
+	uint32_t missed;                 /* looks before it was seen first */
 	uint32_t looks, grew;            /* in how many it was seen, and in how many of them it was larger than in the one before */
 	/* Of census_fill: */
 	bool filled;                     /* its status could be read */
