@@ -8,7 +8,8 @@
  *
  *     slab:  | place 0 | place 1 | ... | place n-1 | rest | word 0 .. word n-1 |      word: owner, or FREE | next free
  *
- * When a class has more free places than a quarter of itself and two slabs, its thinnest slab is emptied, one object at a time.
+ * When an eighth of a class's places are free, and more than a slab has, its thinnest slab is emptied, one object at a time: at most
+ * about one move for each object given back.
  *
  * 1. used of a slab is the number of its words without FREE; a slab with used == 0 has no class.
  * 2. A class's partial list holds exactly its slabs with a free place.
@@ -239,8 +240,8 @@ static bool thin_choose(struct slab_pool *p)
 {
 	struct slab_class *c = &p->class[p->given];
 	uint64_t idle = c->n_places - c->n_used;
-	struct slab *s = idle * 4 > c->n_places ? thinnest(c) : NULL;
-	if (s && idle >= 2u * s->n)
+	struct slab *s = idle * 8 > c->n_places ? thinnest(c) : NULL;
+	if (s && idle > s->n + s->n / 8u)
 		p->thin = s;
 	return p->thin != NULL;
 }
