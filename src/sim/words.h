@@ -22,7 +22,7 @@
 	X(refbits, "KIND", "exact: the policy sees every reference (default); hardware: only accessed bits") \
 	X(personality, "NAME", "textbook: one page a fault, nothing clever (default); linux: as Linux does") \
 	X(files, "STATE", "with --personality linux, file pages are at the start cached (default) or cold, on disk") \
-	X(swap, "KIND", "where evicted pages go: ram, file:PATH, ssd, hdd or none (default ssd)")
+	X(swap, "KIND", "where evicted pages go: ram, lz4, file:PATH, ssd, hdd, none ... (default ssd)")
 #define EXPERIMENT_WORD_LIST(X) \
 	X(cost, "SPEC", "what events cost: 'walk_reference=20,clock_mhz=2500' ('help' lists them)") \
 	X(seed, "N", "of everything random (default 1)") \

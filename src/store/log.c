@@ -54,7 +54,7 @@ enum pw_err log_create(struct aio *a, const struct log_limits *limits, const cha
 	uint64_t of_slots = l->n_slots / l->cluster_pages, of_file = limits->file_bytes / cluster_bytes(l);
 	uint64_t wanted = of_slots + of_slots / 2 + SLACK;
 	l->clusters_max = (uint32_t)(of_file < wanted ? of_file : wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX);
-	l->open = l->free_backed = l->free_bare = NONE;
+	l->open = l->free_backed = l->free_bare = l->last_filled = NONE; /* the cluster after NONE is 0 */
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->writer, NULL);
 	enum pw_err err = PW_OK;
@@ -87,25 +87,55 @@ void log_destroy(struct log *l)
 
 /* ---- free clusters.  => lock is held */
 
+static uint32_t *free_head(struct log *l, const struct cluster *c)
+{
+	return c->backed ? &l->free_backed : &l->free_bare;
+}
+
 static void free_push(struct log *l, uint32_t i)
 {
 	struct cluster *c = cluster_at(l, i);
-	uint32_t *head = c->backed ? &l->free_backed : &l->free_bare;
+	uint32_t *head = free_head(l, c);
 	c->state = CLUSTER_FREE;
 	c->next = *head;
+	c->prev = NONE;
+	if (*head != NONE)
+		cluster_at(l, *head)->prev = i;
 	*head = i;
 	l->n_backed_free += c->backed;
 	l->n_free++;
 }
 
+static void free_remove(struct log *l, uint32_t i)
+{
+	const struct cluster *c = cluster_at(l, i);
+	if (c->next != NONE)
+		cluster_at(l, c->next)->prev = c->prev;
+	if (c->prev != NONE)
+		cluster_at(l, c->prev)->next = c->next;
+	else
+		*free_head(l, c) = c->next;
+	l->n_backed_free -= c->backed;
+	l->n_free--;
+}
+
 static uint32_t free_pop(struct log *l, bool backed)
 {
-	uint32_t *head = backed ? &l->free_backed : &l->free_bare, i = *head;
-	if (i == NONE)
-		return NONE;
-	*head = cluster_at(l, i)->next;
-	l->n_backed_free -= backed;
-	l->n_free--;
+	uint32_t i = backed ? l->free_backed : l->free_bare;
+	if (i != NONE)
+		free_remove(l, i);
+	return i;
+}
+
+/* A cluster to fill: the one behind the last if it can be had, so that the device sees one long write.  => n_backed_free > 0 */
+static uint32_t free_pop_next(struct log *l)
+{
+	uint32_t i = l->last_filled + 1;
+	const struct cluster *c = i < l->n_clusters ? cluster_at(l, i) : NULL;
+	if (!c || c->state != CLUSTER_FREE || !c->backed)
+		i = l->free_backed;
+	free_remove(l, i);
+	l->last_filled = i;
 	return i;
 }
 
@@ -321,7 +351,7 @@ static int open_begin(struct log *l, bool cleaning)
 	if (!b)
 		return error;
 	pthread_mutex_lock(&l->lock);
-	b->cluster = free_pop(l, true);
+	b->cluster = free_pop_next(l);
 	b->fill = 0;
 	b->state = BUFFER_OPEN;
 	l->open = (uint32_t)(b - l->buffer);

@@ -25,7 +25,7 @@ enum {
 enum cluster_state { CLUSTER_FREE, CLUSTER_FILLING, CLUSTER_STORED };
 struct cluster {
 	uint32_t live, pins;
-	uint32_t next;       /* in the list of free ones */
+	uint32_t next, prev; /* in a list of free ones */
 	uint8_t state, buffer;
 	bool backed;         /* the file has space for it */
 	uint32_t owner[CLUSTER_PAGES];
@@ -55,7 +55,7 @@ struct log {
 	uint64_t live;
 	struct buffer buffer[BUFFERS];
 	uint32_t open, turn;    /* the buffer being filled, or NONE */
-	uint32_t clean_hand;
+	uint32_t clean_hand, last_filled;
 	uint8_t *area, *cleaning; /* the buffers' bytes, and a batch's for the cleaner */
 	size_t area_bytes;
 	uint64_t cleaned, reclustered;
