@@ -36,6 +36,8 @@ _pageworks()
 		return ;;
 	--nested) COMPREPLY=($(compgen -W "$(_pageworks_names "$command" --format)" -- "$word")); return ;;
 	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
+	--overcommit) COMPREPLY=($(compgen -W 'always heuristic never' -- "$word")); return ;;
+	--huge) COMPREPLY=($(compgen -W 'never madvise always' -- "$word")); return ;;
 	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
 	--files) COMPREPLY=($(compgen -W 'cached cold' -- "$word")); return ;;
 	--emit) COMPREPLY=($(compgen -W 'slurm parallel' -- "$word")); return ;;

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-enum { RW = PMAP_READ | PMAP_WRITE, PAGES = 24, ADVICE_PAGEOUT = 21 };
+enum { RW = PMAP_READ | PMAP_WRITE, PAGES = 24 };
 #define SECRET 0x5ec7e75ec7e75ec7ull
 
 static struct world w;

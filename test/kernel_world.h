@@ -21,6 +21,9 @@ struct world_want {
 	uint64_t n_frames, page_frames;
 	enum personality personality;
 	bool cold_files, hides_recency;
+	enum overcommit overcommit;
+	enum huge_when huge;         /* machine */
+	unsigned fragment;
 	uint64_t seed;
 };
 

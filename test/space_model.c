@@ -10,7 +10,7 @@ enum model_answer model_asks(const struct model *m, unsigned process, unsigned p
 {
 	const struct model_page *p = &m->process[process].page[page];
 	unsigned rights = p->prot | (p->prot & MODEL_WRITE ? MODEL_READ : 0);
-	if (p->backing == MODEL_NOTHING || !(rights & wanted))
+	if (p->backing == MODEL_NOTHING || p->guard || !(rights & wanted))
 		return MODEL_REFUSED;
 	return is_file(p) && p->index >= MODEL_FILE_PAGES ? MODEL_BEYOND : MODEL_ALLOWED;
 }
@@ -99,11 +99,17 @@ void model_move(struct model *m, unsigned process, unsigned from, unsigned n, un
 		moved[i] = page[from + (i < n ? i : n - 1)];
 		if (i < n)
 			continue;
-		moved[i].own = moved[i].lazy = false;
+		moved[i].own = moved[i].lazy = moved[i].guard = false;
 		moved[i].index += i - n + 1;
 	}
 	model_unmap(m, process, from, n);
 	memcpy(&page[to], moved, to_n * sizeof *moved);
+}
+
+void model_lock(struct model *m, unsigned process, unsigned first, unsigned n, bool locked)
+{
+	for (unsigned i = first; i < first + n; i++)
+		m->process[process].page[i].locked = locked;
 }
 
 static bool object_is_used(const struct model *m, uint32_t object)
@@ -132,10 +138,11 @@ void model_fork(struct model *m, unsigned parent, unsigned child)
 	m->process[child] = m->process[parent];
 	for (unsigned i = 0; i < MODEL_PAGES; i++) {
 		struct model_page *p = &m->process[child].page[i];
+		p->locked = false;
 		if (p->no_fork)
 			*p = (struct model_page){ 0 };
 		else if (p->wiped)
-			p->own = p->lazy = false;
+			p->own = p->lazy = p->guard = false;
 	}
 }
 
@@ -157,6 +164,11 @@ static void advise_page(struct model *m, struct model_page *p, int advice)
 		page_frees(p);
 	else if (advice == MADV_REMOVE && p->backing == MODEL_SHARED)
 		m->object[p->object][p->index] = (struct model_words){ { 0 } };
+	else if (advice == 102)
+		*p = (struct model_page){ .backing = p->backing, .prot = p->prot, .object = p->object, .index = p->index,
+			                  .no_fork = p->no_fork, .wiped = p->wiped, .guard = true };
+	else if (advice == 103)
+		p->guard = false;
 	else if (advice == MADV_DONTFORK || advice == MADV_DOFORK)
 		p->no_fork = advice == MADV_DONTFORK;
 	else if (advice == MADV_WIPEONFORK || advice == MADV_KEEPONFORK)

@@ -27,6 +27,7 @@ struct model_page {
 	bool own;              /* private: the words are its own */
 	bool lazy;             /* MADV_FREE: its own words may have become those of since */
 	bool no_fork, wiped;   /* DONTFORK, WIPEONFORK */
+	bool guard, locked;
 	uint32_t object, index;
 	struct model_words words;
 	struct model_words since; /* lazy: zeros, and what was written since */
@@ -59,10 +60,12 @@ void model_map(struct model *m, unsigned process, unsigned first, unsigned n, co
 void model_unmap(struct model *m, unsigned process, unsigned first, unsigned n);
 void model_protect(struct model *m, unsigned process, unsigned first, unsigned n, unsigned prot);
 void model_move(struct model *m, unsigned process, unsigned from, unsigned n, unsigned to, unsigned to_n);
+void model_lock(struct model *m, unsigned process, unsigned first, unsigned n, bool locked);
 /* Shared memory that nobody has mapped, made zeros. */
 uint32_t model_object(struct model *m);
 void model_fork(struct model *m, unsigned parent, unsigned child);
 void model_start(struct model *m, unsigned process);
 void model_end(struct model *m, unsigned process);
-/* MADV_DONTNEED, FREE, REMOVE, DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK; other advice changes nothing that can be seen. */
+/* MADV_DONTNEED, FREE, REMOVE, DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK, 102 and 103: guards; other advice changes nothing that can be
+ * seen. */
 void model_advise(struct model *m, unsigned process, unsigned first, unsigned n, int advice);

@@ -97,7 +97,7 @@ static const char *other_value(enum grid_word word)
 		{ "asids", "3" }, { "cpus", "2" }, { "nested", "ept" }, { "hostram", "32M" },
 		{ "policy", "fifo" }, { "refbits", "hardware" }, { "personality", "linux" }, { "files", "cold" },
 		{ "swap", "hdd" }, { "cost", "walk_reference=21" }, { "seed", "2" }, { "limit", "1000" }, { "warmup", "10" },
-		{ "tau", "1000" },
+		{ "tau", "1000" }, { "huge", "always" }, { "fragment", "10" }, { "scan", "1000" }, { "overcommit", "never" },
 	};
 	for (unsigned i = 0; i < sizeof list / sizeof *list; i++)
 		if (strcmp(list[i].name, grid_word_name(word)) == 0)
@@ -109,10 +109,12 @@ static const char *other_value(enum grid_word word)
 /* Law: whatever word of the machine changes, the cell is another. */
 static void every_word_counts(void **state)
 {
-	char plain[SWEEP_ID], other[SWEEP_ID], text[100], base[20] = "";
+	char plain[SWEEP_ID], other[SWEEP_ID], text[100], base[40] = "";
 	(void)state;
 	for (unsigned w = 0; w < GRID_WORDS; w++) {
 		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : w == GRID_WORD_hostram ? "nested = ept\n" : "");
+		bool huge = w == GRID_WORD_fragment || w == GRID_WORD_scan;
+		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : huge ? "huge = always\nram = 64M\n" : "");
 		snprintf(text, sizeof text, "%s%s = %s\n", base, grid_word_name(w), other_value(w));
 		first_id(base, TRACE, plain);
 		first_id(text, TRACE, other);

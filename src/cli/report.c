@@ -95,8 +95,9 @@ static void head(const struct report *p)
 		seeing = "";
 	else if (m->policy->wants_future)
 		seeing = " seeing the future";
-	fprintf(p->out, "  kernel    %s, %s%s, swap: %s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec,
-	        seeing, m->swap);
+	const char *huge = m->huge == HUGE_always ? ", huge pages" : m->huge == HUGE_madvise ? ", huge pages where asked for" : "";
+	fprintf(p->out, "  kernel    %s, %s%s, swap: %s%s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec,
+	        seeing, m->swap, huge);
 }
 
 static void figure_references(const struct report *p)
@@ -155,6 +156,24 @@ static void figure_memory(const struct report *p)
 	     text_count(a, sizeof a, w->tau), text_bytes(b, sizeof b, bytes_of(r, w->peak_pages)),
 	     text_bytes(c, sizeof c, bytes_of(r, w->last_pages)));
 	line(p, text_bytes(n, sizeof n, k->table_peak_bytes), "page tables", "at peak, beside the pages");
+}
+
+static void figure_huge(const struct report *p)
+{
+	const struct result *r = p->r;
+	const struct kernel_counts *k = &r->kernel;
+	char n[NUMBER], a[NUMBER], b[NUMBER], c[NUMBER];
+	if (r->machine.huge == HUGE_never)
+		return;
+	line(p, text_bytes(n, sizeof n, bytes_of(r, k->huge_peak_pages)), "huge pages at peak",
+	     "%s given at faults, %s promoted, %s split",
+	     text_count(a, sizeof a, k->huge.faults), text_count(b, sizeof b, k->huge.promoted), text_count(c, sizeof c, k->huge.split));
+	line(p, text_bytes(n, sizeof n, bytes_of(r, k->huge.filled_pages)), "  of it unasked for",
+	     "came with a neighbour's fault: what bloat consists of");
+	if (k->huge.fallbacks || k->huge.compactions || r->machine.fragment)
+		line(p, text_count(n, sizeof n, k->huge.fallbacks), "  not to be had", "%s blocks compacted, %s pages moved; at the end "
+		     "%.0f %% of free memory is in smaller pieces", text_count(a, sizeof a, k->huge.compactions),
+		     text_count(b, sizeof b, k->huge.moved_pages), 100 * r->fragmentation);
 }
 
 static void figure_tlb(const struct report *p)
@@ -430,6 +449,7 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	figure_faults(&p);
 	figure_reclaim(&p);
 	figure_memory(&p);
+	figure_huge(&p);
 	figure_tlb(&p);
 	figure_walks(&p);
 	figure_nested(&p);

@@ -12,6 +12,7 @@
  * 2. No guess crosses its mapping or the span of one last-level page table.
  * Source: mm/memory.c, mm/filemap.c and mm/swap_state.c of Linux describe the behaviour. */
 #include "fault.h"
+#include "lock.h"
 #include "space.h"
 #include "state.h"
 
@@ -82,6 +83,8 @@ static enum pw_err map_one(struct fault *f, uint64_t page)
 		return PW_OK;
 	unsigned prot = space_page_rights(f->process, f->entry, anon);
 	enum pw_err err = page_enter(k, f->process, page, frame, prot, ACCESS_LOAD);
+	if (f->entry->locked && !err)
+		lock_page(k, frame);
 	page_list(k, frame);
 	k->counts.faulted_around += !err;
 	return err;
@@ -123,6 +126,12 @@ void fault_read_around(struct fault *f, struct object *o, uint64_t index)
 	uint64_t n = READ_AROUND_BYTES >> k->config.page_shift;
 	if (!kernel_is_linux(k) || n < 2)
 		return;
+	if (f->entry->reads_random)
+		return;
+	if (f->entry->reads_ahead) {
+		fault_fetch_file(k, o, index + 1, index + n);
+		return;
+	}
 	o->misses += o->misses < MISSES_MAX;
 	if (o->misses > MISSES_MANY)
 		return;

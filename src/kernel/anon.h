@@ -11,7 +11,8 @@
 enum {
 	ANON_NONE = 0,  /* no page */
 	ANON_ZEROS = 1, /* no page either, but the shared page of zeros is mapped there */
-	ANON_FIRST = 2,
+	ANON_GUARD = 2, /* no page, and nobody may touch it */
+	ANON_FIRST = 3,
 };
 enum {
 	ANON_EXCLUSIVE = 1, /* never shared since it was made or taken over: may be mapped writable */

@@ -25,7 +25,7 @@ static enum pw_err frame_for(struct process *p, vaddr_t va, enum access_kind kin
 	for (int i = 0; i < ATTEMPTS; i++) {
 		struct pmap_mapping m;
 		if (p->alive && pmap_extract(p->pmap, vpn_of(va, p->kernel->config.page_shift), &m) && m.prot & need) {
-			*ret = (uint32_t)m.pfn.v;
+			*ret = (uint32_t)(m.pfn.v + vpn_of(va, p->kernel->config.page_shift).v - m.vpn.v);
 			return PW_OK;
 		}
 		struct fault_report r = process_fault(p, 0, va, kind);
@@ -37,11 +37,13 @@ static enum pw_err frame_for(struct process *p, vaddr_t va, enum access_kind kin
 
 static void page_used(struct kernel *k, uint32_t f, enum access_kind kind)
 {
-	struct frame *frame = kernel_frame(k, f);
 	const struct policy_ops *policy = k->config.policy;
-	if (frame->state == FRAME_ZERO)
+	if (kernel_frame(k, f)->state == FRAME_ZERO)
 		return;
-	frame->flags |= FRAME_REFERENCED | (kind == ACCESS_STORE ? FRAME_DIRTY : 0);
+	kernel_frame(k, f)->flags |= kind == ACCESS_STORE ? FRAME_DIRTY : 0;
+	f = kernel_unit(k, f);
+	struct frame *frame = kernel_frame(k, f);
+	frame->flags |= FRAME_REFERENCED;
 	if (frame->flags & FRAME_LISTED && policy->sees >= POLICY_SEES_RECENCY)
 		policy->touch(k->policy, slot_of_frame(&k->frames, f));
 }

@@ -16,7 +16,8 @@
  *      3  file, private  nothing               a file                    map the file's page     copy it into the private layer
  *      4  file, shared     -                   a file                    map the file's page     map it writable
  *      5  shared memory    -                   a page or nothing         map, or zeros first     the same
- *      6  untouched      nothing               nothing                   linux: as 2; textbook: a fresh page of zeros; or from disk
+ *      6  untouched      nothing               nothing                   linux: as 2; textbook: a fresh page of zeros; or from disk;
+ *                                                                        or a huge page, where that is wanted and can be had
  *
  * 1. The frame being worked on is pinned from get to the end, so that making room for others cannot take it.
  * 2. The first cause found is the cause: a swapped page that must also be copied came from swap.
@@ -24,12 +25,13 @@
  * Rejected: one function for all of it (the first UVM had one of several hundred lines); telling a copy from a take-over by the
  * number of mappings instead of references (pages in swap have references, too).
  * Source: C. D. Cranor, "Design and implementation of the UVM virtual memory system", Washington University (1998). */
-#include "fault.h"
+#include "huge.h"
+#include "limit.h"
+#include "lock.h"
 #include "space.h"
 #include "state.h"
 
-/* Linux's limits of stack growth: the default RLIMIT_STACK, and the gap kept free below. */
-#define STACK_BYTES (8ull << 20)
+/* Linux's stack_guard_gap: kept free below a stack that grows. */
 #define STACK_GAP_BYTES (1ull << 20)
 
 static const bool cause_is_major[] = {
@@ -58,7 +60,7 @@ static struct entry *stack_above(struct fault *f)
 	struct map *m = &f->process->map;
 	unsigned shift = f->kernel->config.page_shift;
 	struct entry *e = map_after(m, f->page);
-	if (!e || !e->stack || e->node.end - f->page > STACK_BYTES >> shift)
+	if (!e || !e->stack || !limit_stack(f->process, e, e->node.end - f->page))
 		return NULL;
 	struct entry *below = entry_of(itree_prev(&e->node));
 	return below && f->page - below->node.end < STACK_GAP_BYTES >> shift ? NULL : e;
@@ -81,6 +83,8 @@ static enum pw_err fault_check(struct fault *f)
 	}
 	if (!(f->entry->prot & needs[f->kind]))
 		return refuse(f, FAULT_OUTCOME_REFUSED, "the mapping does not allow this access");
+	if (!f->entry->shared && pages_get(&f->process->map.layer, f->page) == ANON_GUARD)
+		return refuse(f, FAULT_OUTCOME_REFUSED, "a guard page, which nobody may touch");
 	const struct object *o = f->entry->object;
 	if (o && o->kind == OBJECT_FILE &&
 	    entry_index(f->entry, f->page) >= object_n_pages(o, f->kernel->config.page_shift))
@@ -112,12 +116,17 @@ static enum pw_err number_set(struct fault *f, uint32_t anon)
 static void pin(struct fault *f, uint32_t frame)
 {
 	f->frame = frame;
+	f->unit = kernel_unit(f->kernel, frame);
 	kernel_frame(f->kernel, frame)->pins++;
+	if (f->unit != frame)
+		kernel_frame(f->kernel, f->unit)->pins++;
 }
 
 static void unpin(struct fault *f, uint32_t frame)
 {
 	kernel_frame(f->kernel, frame)->pins--;
+	if (frame == f->frame && f->unit != frame)
+		kernel_frame(f->kernel, f->unit)->pins--;
 }
 
 /* A page in memory has been waited for: if it was read ahead, that has paid. */
@@ -204,6 +213,8 @@ static enum pw_err promote_anon(struct fault *f)
 	page_list(f->kernel, from);
 	if (err)
 		return err;
+	if (f->entry->locked)
+		lock_page_ends(f->kernel, f->entry, f->page, shared, from);
 	page_unref_anon(f->kernel, shared);
 	fault_because(f, FAULT_copy_on_write);
 	return PW_OK;
@@ -336,17 +347,33 @@ static enum pw_err fault_disk(struct fault *f)
 	return fault_anon(f);
 }
 
-/* Cases 2, 6, and 5 where there is no page yet. */
-static enum pw_err fault_zeros(struct fault *f)
+static enum pw_err fault_zeros_base(struct fault *f)
 {
-	struct entry *e = f->entry;
 	bool were_zeros = f->anon == ANON_ZEROS;
 	enum pw_err err = PW_NOFRAMES;
-	if (kernel_is_linux(f->kernel) && f->kind != ACCESS_STORE && !e->shared)
+	if (kernel_is_linux(f->kernel) && f->kind != ACCESS_STORE && !f->entry->shared)
 		err = share_zeros(f);
 	if (err == PW_NOFRAMES) {
 		err = fresh_page(f, FRAME_NONE);
 		fault_because(f, were_zeros ? FAULT_copy_on_write : FAULT_demand_zero);
+	}
+	return err;
+}
+
+/* Cases 2, 6, and 5 where there is no page yet. */
+static enum pw_err fault_zeros(struct fault *f)
+{
+	struct entry *e = f->entry;
+	enum pw_err err = e->shared || f->anon == ANON_ZEROS ? PW_NOTFOUND : huge_fault(f);
+	if (err == PW_NOSPACE)
+		return refuse(f, FAULT_OUTCOME_BUS, "no huge page can be had, and the mapping takes no other");
+	if (!err) {
+		pin(f, f->frame);
+		fault_because(f, FAULT_demand_zero);
+	} else if (err != PW_NOTFOUND) {
+		return err;
+	} else {
+		err = fault_zeros_base(f);
 	}
 	f->prot = space_page_rights(f->process, e, f->anon);
 	return err;
@@ -358,8 +385,10 @@ static enum pw_err fault_enter(struct fault *f)
 	enum pw_err err = page_enter(k, f->process, f->page, f->frame, f->prot, f->kind);
 	if (!err && f->mapped)
 		pmap_update(f->process->pmap);
-	struct frame *frame = kernel_frame(k, f->frame);
+	const struct frame *frame = kernel_frame(k, kernel_unit(k, f->frame));
 	bool was_listed = frame->flags & FRAME_LISTED;
+	if (f->entry->locked)
+		lock_page(k, f->frame);
 	if (frame->state != FRAME_ZERO)
 		page_list(k, f->frame);
 	f->arrived = f->arrived || (!was_listed && frame->flags & FRAME_LISTED);

@@ -16,6 +16,7 @@ struct fault {
 	struct pmap_mapping mapping;
 	/* Set by get and promote. */
 	uint32_t frame;             /* to be mapped, pinned */
+	uint32_t unit;              /* the first frame of its huge page, pinned with it, or itself */
 	unsigned prot;
 	enum fault_cause cause;
 	bool major;

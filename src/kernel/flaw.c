@@ -7,6 +7,7 @@
  *
  * Order: parts alone first, so that what compares parts may rely on them. */
 #include "../base/mem.h"
+#include "huge.h"
 #include "space.h"
 #include "state.h"
 
@@ -104,6 +105,8 @@ static const char *frame_owner_flaw(struct kernel *k, uint32_t f)
 	const struct frame *frame = kernel_frame(k, f);
 	if (frame->state == FRAME_BUSY || (frame->state != FRAME_FREE && frame->pins))
 		return "frames: a frame is busy or pinned while nothing happens";
+	if (frame->flags & FRAME_LOCKED && frame->flags & FRAME_LISTED)
+		return "lock: the policy knows a locked page";
 	if (frame->state == FRAME_ANON && kernel_anon(k, frame->owner)->frame != f)
 		return "frames: an anonymous page does not know the frame that holds it";
 	if (frame->state != FRAME_FILE)
@@ -160,8 +163,11 @@ static void survey_page(void *ctx, struct process *p, const struct space_page *p
 		return;
 	s->mapped++;
 	unsigned most = page->entry->prot | (page->entry->prot & PMAP_WRITE ? PMAP_READ : 0) | PMAP_USER;
-	if (page->frame == FRAME_NONE || m.pfn.v != page->frame)
+	if (page->frame == FRAME_NONE || m.pfn.v + (page->page - m.vpn.v) != page->frame)
 		s->flaw = "pmap: a page is mapped to a frame that does not hold it";
+	else if (page->entry->locked && kernel_frame(p->kernel, page->frame)->state != FRAME_ZERO &&
+	         !(kernel_frame(p->kernel, page->frame)->flags & FRAME_LOCKED))
+		s->flaw = "lock: a page of a locked mapping may be evicted";
 	else if (m.prot & ~most)
 		s->flaw = "pmap: a page is mapped with a right its mapping does not have";
 	else if (m.prot & PMAP_WRITE && !page->entry->shared &&
@@ -229,6 +235,8 @@ const char *kernel_flaw(struct kernel *k)
 		flaw = frames_owners_flaw(k);
 	if (!flaw)
 		flaw = processes_flaw(k);
+	if (!flaw)
+		flaw = huge_flaw(k);
 	if (!flaw && k->counts.resident_peak_pages < k->frames.n_pages)
 		flaw = "kernel: more pages are resident than the peak says";
 	return flaw || !k->config.policy->flaw ? flaw : k->config.policy->flaw(k->policy);

@@ -3,32 +3,131 @@
  * Problem: hand out frames in constant time, also runs of them for large page tables, keep the books, and cost nothing for the
  * frames of a big machine that no program ever uses.
  * Idea: metadata in one array of reserved memory that is touched only with its frame.  Pages come from the bottom, tables from the
- * top, so that tables, the only frames whose bytes are touched in every run, lie together.  Frames never used need no list;
- * those given back form doubly linked lists, last in first out, from which a run can be cut anywhere.
+ * top, so that tables, the only frames whose bytes are touched in every run, lie together, and what cannot be moved is not
+ * scattered among what can.  Frames never used need no list; those given back form doubly linked lists, last in first out, from which
+ * any can be cut.
  *
  *      0          fresh             top           n
- *      +----------+------------------+------------+        take: one's own list, then the middle, then the other's list
+ *      +----------+------------------+------------+        take: one's own lists, then the middle, then the other's lists
  *      | used, or | never used:      | used, or   |        a run: below top while there is room, else search
  *      | listed   | all zero, free   | listed     |
  *      +----------+------------------+------------+
  *
- * 1. n_free + n_tables + n_zero + n_pages == n, and each equals the number of frames in such states.
- * 2. A frame is in a free list iff it is FREE and not between fresh and top; owner says in which.
+ * Where blocks of 2^order frames are wanted (huge pages) this is a binary buddy system: a list for each size, a larger piece is
+ * halved when no smaller one is left, a piece given back joins its other half when that is free and whole.  The middle then
+ * consists of whole blocks.  With order 0 nothing is ever halved or joined, and only plain lists are left of it.
+ *
+ * 1. n_free + n_tables + n_zero + n_held + n_pages == n, and each equals the number of frames in such states.
+ * 2. A FREE frame outside the middle is in exactly one piece.  The first frame of a piece is in a list; its vpn says in which, and of
+ *    which order.  The vpn of the others is PIECE_INSIDE.
  * 3. n_pages <= page_limit.  Every page's slot leads back to its frame.
- * 4. Without a limit slots are frame numbers.  With one they are dense below it, last freed first taken: the page that comes in
- *    gets the slot of the page that just went, as in the books.
- * Rejected: a bitmap of free frames (a word per 64 frames must be scanned), a buddy system (only flat tables need runs). */
+ * 4. Without a limit and without blocks slots are frame numbers.  With a limit they are dense below it, last freed first taken: the
+ *    page that comes in gets the slot of the page that just went, as in the books.  With blocks a page keeps its slot when it moves.
+ * Rejected: a bitmap of free frames (a word per 64 frames must be scanned), a second allocator for runs without huge pages.
+ * Source: K. C. Knowlton, "A fast storage allocator", CACM 8 (1965). */
 #include "frame.h"
 #include "../base/inject.h"
 #include "../base/mem.h"
 
-enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
+enum { LIST_PAGES, LIST_TABLES };
+#define PIECE_INSIDE (1ull << (FRAME_VPN_BITS - 1))
+
+static uint64_t piece_word(unsigned list, unsigned order) { return (uint64_t)order << 1 | list; }
+static unsigned piece_order(const struct frame *frame) { return (unsigned)(frame->vpn >> 1); }
+static bool is_fresh(const struct frames *fs, uint64_t f) { return f >= fs->fresh && f < fs->top; }
+
+static void list_push(struct frames *fs, uint32_t f, unsigned list, unsigned order)
 {
-	if (!n || n >= FRAME_NONE / 2)
+	struct frame *frame = &fs->at[f];
+	uint32_t *head = &fs->free_head[list][order];
+	frame->vpn = piece_word(list, order);
+	frame->next = *head;
+	frame->prev = 0;
+	if (frame->next)
+		fs->at[frame->next - 1].prev = f + 1;
+	*head = f + 1;
+	fs->n_blocks += order == fs->order;
+}
+
+static void list_cut(struct frames *fs, uint32_t f)
+{
+	struct frame *frame = &fs->at[f];
+	unsigned list = frame->vpn & 1, order = piece_order(frame);
+	if (frame->next)
+		fs->at[frame->next - 1].prev = frame->prev;
+	if (frame->prev)
+		fs->at[frame->prev - 1].next = frame->next;
+	else
+		fs->free_head[list][order] = frame->next;
+	fs->n_blocks -= order == fs->order;
+}
+
+/* A piece of free frames goes back, joined with its other half as often as that is whole.  => its frames are FREE */
+static void piece_give(struct frames *fs, uint32_t f, unsigned list, unsigned order)
+{
+	for (; order < fs->order; order++) {
+		uint32_t other = f ^ (1u << order);
+		const struct frame *half = &fs->at[other];
+		if (other + (1ull << order) > fs->n || half->state != FRAME_FREE || half->vpn & PIECE_INSIDE || piece_order(half) != order)
+			break;
+		list_cut(fs, other);
+		fs->at[other > f ? other : f].vpn = PIECE_INSIDE;
+		f &= ~(1u << order);
+	}
+	list_push(fs, f, list, order);
+}
+
+/* The first piece of a list of at least that order, cut.  largest: prefer the largest, which scatters the least. */
+static bool list_take(struct frames *fs, unsigned list, unsigned order, bool largest, uint32_t *ret, unsigned *ret_order)
+{
+	unsigned n = fs->order + 1 - order;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = largest ? fs->order - i : order + i;
+		if (!fs->free_head[list][at])
+			continue;
+		*ret = fs->free_head[list][at] - 1;
+		*ret_order = at;
+		list_cut(fs, *ret);
+		return true;
+	}
+	return false;
+}
+
+/* A block from the middle: from its bottom for pages, from its top for tables. */
+static bool middle_take(struct frames *fs, unsigned list, uint32_t *ret)
+{
+	if (fs->fresh >= fs->top)
+		return false;
+	uint64_t block = 1ull << fs->order;
+	*ret = (uint32_t)(list == LIST_TABLES ? fs->top - block : fs->fresh);
+	fs->fresh += list == LIST_TABLES ? 0 : block;
+	fs->top -= list == LIST_TABLES ? block : 0;
+	for (uint64_t i = 1; i < block; i++)
+		fs->at[*ret + i].vpn = PIECE_INSIDE;
+	return true;
+}
+
+/* A piece of that order.  => false: none is free */
+static bool piece_take(struct frames *fs, unsigned list, unsigned order, uint32_t *ret)
+{
+	unsigned have = fs->order;
+	if (!list_take(fs, list, order, false, ret, &have) && !middle_take(fs, list, ret) &&
+	    !list_take(fs, !list, order, true, ret, &have))
+		return false;
+	while (have > order) {
+		have--;
+		list_push(fs, *ret + (1u << have), list, have);
+	}
+	return true;
+}
+
+enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit, unsigned order)
+{
+	if (!n || n >= FRAME_NONE / 2 || order >= FRAME_ORDERS)
 		return PW_INVALID;
-	*fs = (struct frames){ .n = n, .n_free = n, .top = n };
-	fs->slots_are_frames = !page_limit || page_limit >= n;
-	fs->page_limit = fs->slots_are_frames ? n : page_limit;
+	*fs = (struct frames){ .n = n, .n_free = n, .order = order, .top = n >> order << order };
+	fs->page_limit = !page_limit || page_limit >= n ? n : page_limit;
+	fs->slots_are_frames = fs->page_limit == n && !order;
 	fs->n_slots = (uint32_t)fs->page_limit;
 	fs->at = mem_reserve(n * sizeof *fs->at);
 	fs->index = mem_reserve(n * sizeof *fs->index);
@@ -36,10 +135,15 @@ enum pw_err frames_init(struct frames *fs, uint64_t n, uint64_t page_limit)
 		fs->slot_frame = mem_reserve(n * sizeof *fs->slot_frame); /* the limit may rise */
 	if (fs->slot_frame)
 		fs->frame_slot = mem_reserve(n * sizeof *fs->frame_slot);
-	if (fs->at && fs->index && (fs->slots_are_frames || fs->frame_slot))
-		return PW_OK;
-	frames_fini(fs);
-	return PW_NOMEM;
+	if (!fs->at || !fs->index || !(fs->slots_are_frames || fs->frame_slot)) {
+		frames_fini(fs);
+		return PW_NOMEM;
+	}
+	for (uint64_t f = fs->top; f < n; f++) /* fewer than a block */
+		fs->at[f].vpn = PIECE_INSIDE;
+	for (uint64_t f = fs->top; f < n; f++)
+		piece_give(fs, (uint32_t)f, LIST_TABLES, 0);
+	return PW_OK;
 }
 
 void frames_fini(struct frames *fs)
@@ -51,48 +155,12 @@ void frames_fini(struct frames *fs)
 	*fs = (struct frames){ 0 };
 }
 
-enum { LIST_PAGES, LIST_TABLES };
-
-static void list_push(struct frames *fs, uint32_t f, unsigned list)
-{
-	struct frame *frame = &fs->at[f];
-	frame->vpn = list;
-	frame->next = fs->free_head[list];
-	frame->prev = 0;
-	if (frame->next)
-		fs->at[frame->next - 1].prev = f + 1;
-	fs->free_head[list] = f + 1;
-}
-
-static void list_cut(struct frames *fs, uint32_t f)
-{
-	struct frame *frame = &fs->at[f];
-	if (frame->next)
-		fs->at[frame->next - 1].prev = frame->prev;
-	if (frame->prev)
-		fs->at[frame->prev - 1].next = frame->next;
-	else
-		fs->free_head[frame->vpn] = frame->next;
-}
-
-static uint32_t list_take(struct frames *fs, unsigned list)
-{
-	uint32_t f = fs->free_head[list] - 1;
-	list_cut(fs, f);
-	return f;
-}
-
 /* => a frame is free */
 static uint32_t take_any(struct frames *fs, enum frame_state state)
 {
-	unsigned mine = state == FRAME_TABLE ? LIST_TABLES : LIST_PAGES;
-	uint32_t f;
-	if (fs->free_head[mine])
-		f = list_take(fs, mine);
-	else if (fs->fresh < fs->top)
-		f = (uint32_t)(mine == LIST_TABLES ? --fs->top : fs->fresh++);
-	else
-		f = list_take(fs, !mine);
+	uint32_t f = 0;
+	bool taken = piece_take(fs, state == FRAME_TABLE ? LIST_TABLES : LIST_PAGES, 0, &f);
+	(void)taken;
 	fs->n_free--;
 	fs->at[f] = (struct frame){ .state = state };
 	return f;
@@ -157,41 +225,145 @@ static uint32_t run_find(const struct frames *fs, uint64_t n)
 	return FRAME_NONE;
 }
 
+/* => order is 0: each frame is a piece */
 static void run_take(struct frames *fs, uint32_t first, uint64_t n)
 {
 	for (uint64_t f = first; f < first + n; f++) {
 		while (fs->fresh < f && f < fs->top)
-			list_push(fs, (uint32_t)fs->fresh++, LIST_PAGES);
-		if (f < fs->fresh || f >= fs->top)
-			list_cut(fs, (uint32_t)f);
-		else
+			list_push(fs, (uint32_t)fs->fresh++, LIST_PAGES, 0);
+		if (is_fresh(fs, f))
 			fs->fresh++;
-		fs->at[f] = (struct frame){ .state = FRAME_TABLE };
+		else
+			list_cut(fs, (uint32_t)f);
 	}
+}
+
+/* n frames where blocks are kept: the smallest piece that holds them; what is left over goes back.  => PW_NOFRAMES */
+static enum pw_err run_take_piece(struct frames *fs, uint64_t n, uint32_t *ret)
+{
+	unsigned order = 0;
+	while (1ull << order < n)
+		order++;
+	if (order > fs->order || !piece_take(fs, LIST_TABLES, order, ret))
+		return PW_NOFRAMES;
+	for (uint64_t f = *ret + n; f < *ret + (1ull << order); f++)
+		fs->at[f] = (struct frame){ .state = FRAME_FREE, .vpn = PIECE_INSIDE };
+	for (uint64_t f = *ret + n; f < *ret + (1ull << order); f++)
+		piece_give(fs, (uint32_t)f, LIST_TABLES, 0);
+	return PW_OK;
+}
+
+static enum pw_err run_take_plain(struct frames *fs, uint64_t n, uint32_t *ret)
+{
+	bool room = fs->top - fs->fresh >= n;
+	*ret = room ? (uint32_t)(fs->top - n) : run_find(fs, n);
+	if (*ret == FRAME_NONE)
+		return PW_NOFRAMES;
+	if (room)
+		fs->top = *ret;
+	else
+		run_take(fs, *ret, n);
+	return PW_OK;
 }
 
 enum pw_err frame_take_tables(struct frames *fs, uint64_t n, uint32_t *ret)
 {
 	if (n > fs->n_free || inject(INJECT_FRAME))
 		return PW_NOFRAMES;
+	enum pw_err err = PW_OK;
+	fs->n_tables += n;
 	if (n == 1) {
 		*ret = take_any(fs, FRAME_TABLE);
-	} else {
-		bool room = fs->top - fs->fresh >= n;
-		uint32_t first = room ? (uint32_t)(fs->top - n) : run_find(fs, n);
-		if (first == FRAME_NONE)
-			return PW_NOFRAMES;
-		if (room)
-			fs->top = first;
-		for (uint64_t f = first; room && f < first + n; f++)
-			fs->at[f] = (struct frame){ .state = FRAME_TABLE };
-		if (!room)
-			run_take(fs, first, n);
-		fs->n_free -= n;
-		*ret = first;
+		return PW_OK;
 	}
-	fs->n_tables += n;
+	err = fs->order ? run_take_piece(fs, n, ret) : run_take_plain(fs, n, ret);
+	if (err) {
+		fs->n_tables -= n;
+		return err;
+	}
+	fs->n_free -= n;
+	for (uint64_t f = *ret; f < *ret + n; f++)
+		fs->at[f] = (struct frame){ .state = FRAME_TABLE };
 	return PW_OK;
+}
+
+enum pw_err frame_take_block(struct frames *fs, uint32_t *ret)
+{
+	if (!fs->order || inject(INJECT_FRAME) || !piece_take(fs, LIST_PAGES, fs->order, ret))
+		return PW_NOFRAMES;
+	uint64_t n = 1ull << fs->order;
+	for (uint64_t f = *ret; f < *ret + n; f++)
+		fs->at[f] = (struct frame){ .state = FRAME_HELD };
+	fs->n_free -= n;
+	fs->n_held += n;
+	return PW_OK;
+}
+
+enum pw_err frame_take_held(struct frames *fs, uint32_t *ret)
+{
+	if (!fs->n_free || inject(INJECT_FRAME))
+		return PW_NOFRAMES;
+	*ret = take_any(fs, FRAME_HELD);
+	fs->n_held++;
+	return PW_OK;
+}
+
+/* The piece a free frame is part of: the largest alignment at which a piece begins that reaches it. */
+static uint32_t piece_of(const struct frames *fs, uint32_t f)
+{
+	for (unsigned order = 0; order <= fs->order; order++) {
+		uint32_t first = f >> order << order;
+		if (!(fs->at[first].vpn & PIECE_INSIDE) && fs->at[first].state == FRAME_FREE && piece_order(&fs->at[first]) >= order)
+			return first;
+	}
+	return f;
+}
+
+void frame_hold(struct frames *fs, uint32_t f)
+{
+	while (is_fresh(fs, f)) { /* the middle begins above it from now on */
+		uint32_t block;
+		if (middle_take(fs, LIST_PAGES, &block))
+			list_push(fs, block, LIST_PAGES, fs->order);
+	}
+	uint32_t first = piece_of(fs, f);
+	unsigned list = fs->at[first].vpn & 1, order = piece_order(&fs->at[first]);
+	list_cut(fs, first);
+	while (order--) { /* halve it, keep the half with f */
+		uint32_t half = first + (1u << order), other = f >= half ? first : half;
+		first = f >= half ? half : first;
+		list_push(fs, other, list, order);
+	}
+	fs->at[f] = (struct frame){ .state = FRAME_HELD };
+	fs->n_free--;
+	fs->n_held++;
+}
+
+enum pw_err frame_begin(struct frames *fs, uint32_t f)
+{
+	if (fs->n_pages >= fs->page_limit)
+		return PW_NOFRAMES;
+	fs->n_held--;
+	fs->n_pages++;
+	fs->at[f] = (struct frame){ .state = FRAME_BUSY };
+	slot_take(fs, f);
+	return PW_OK;
+}
+
+void frame_move(struct frames *fs, uint32_t from, uint32_t to)
+{
+	uint32_t slot = fs->frame_slot[from];
+	fs->frame_slot[to] = slot;
+	fs->slot_frame[slot] = to;
+	fs->index[to] = fs->index[from];
+	fs->at[to] = fs->at[from];
+	fs->at[from] = (struct frame){ .state = FRAME_HELD };
+}
+
+double frames_fragmentation(const struct frames *fs)
+{
+	uint64_t whole = (fs->n_blocks << fs->order) + fs->top - fs->fresh;
+	return fs->n_free ? (double)(fs->n_free - whole) / (double)fs->n_free : 0;
 }
 
 void frame_give(struct frames *fs, uint32_t f)
@@ -202,41 +374,65 @@ void frame_give(struct frames *fs, uint32_t f)
 		fs->n_tables--;
 	} else if (frame->state == FRAME_ZERO) {
 		fs->n_zero--;
+	} else if (frame->state == FRAME_HELD) {
+		fs->n_held--;
 	} else {
 		fs->n_pages--;
 		slot_give(fs, f);
 	}
 	*frame = (struct frame){ .state = FRAME_FREE };
-	list_push(fs, f, list);
+	piece_give(fs, f, list, 0);
 	fs->n_free++;
 }
 
 static const char *frame_flaw(const struct frames *fs, uint32_t f, uint64_t count[])
 {
 	const struct frame *frame = &fs->at[f];
-	if (frame->state > FRAME_FILE)
+	if (frame->state > FRAME_HELD)
 		return "frames: a frame is in no known state";
 	count[frame->state]++;
 	if (frame->state == FRAME_FREE && frame->flags)
 		return "frames: a free frame has flags";
-	if (frame->state < FRAME_BUSY)
+	if (frame->state < FRAME_BUSY || frame->state == FRAME_HELD)
 		return NULL;
 	if (slot_of_frame(fs, f) >= fs->n_slots || frame_of_slot(fs, slot_of_frame(fs, f)) != f)
 		return "frames: a page's slot does not lead back to its frame";
 	return NULL;
 }
 
-static uint64_t list_length(const struct frames *fs, unsigned list)
+/* Frames in the pieces of a list; UINT64_MAX: a piece is not what it should be. */
+static uint64_t list_frames(const struct frames *fs, unsigned list, unsigned order)
 {
-	uint64_t n = 0;
-	for (uint32_t f = fs->free_head[list]; f && n <= fs->n; f = fs->at[f - 1].next)
-		n++;
+	uint64_t n = 0, size = 1ull << order;
+	for (uint32_t f = fs->free_head[list][order]; f && n <= fs->n; f = fs->at[f - 1].next) {
+		if ((f - 1) % size || fs->at[f - 1].vpn != piece_word(list, order))
+			return UINT64_MAX;
+		for (uint64_t i = 1; i < size; i++)
+			if (fs->at[f - 1 + i].state != FRAME_FREE || fs->at[f - 1 + i].vpn != PIECE_INSIDE)
+				return UINT64_MAX;
+		n += size;
+	}
 	return n;
+}
+
+static const char *lists_flaw(const struct frames *fs, uint64_t n_free)
+{
+	uint64_t listed = 0, blocks = 0;
+	for (unsigned i = 0; i < 2 * (fs->order + 1); i++) {
+		uint64_t n = list_frames(fs, i & 1, i / 2);
+		if (n == UINT64_MAX)
+			return "frames: a piece of free frames is in the wrong list, or not whole";
+		listed += n;
+		blocks += i / 2 == fs->order ? n >> fs->order : 0;
+	}
+	if (listed != n_free)
+		return "frames: the free lists do not hold every free frame";
+	return blocks == fs->n_blocks ? NULL : "frames: the count of free blocks differs from the blocks there are";
 }
 
 const char *frames_flaw(const struct frames *fs)
 {
-	uint64_t count[FRAME_FILE + 1] = { 0 };
+	uint64_t count[FRAME_HELD + 1] = { 0 };
 	for (uint64_t f = 0; f < fs->n; f++) {
 		if (f == fs->fresh)
 			f = fs->top;
@@ -244,12 +440,14 @@ const char *frames_flaw(const struct frames *fs)
 		if (flaw)
 			return flaw;
 	}
-	if (list_length(fs, LIST_PAGES) + list_length(fs, LIST_TABLES) != count[FRAME_FREE])
-		return "frames: the free lists do not hold every free frame";
+	const char *wrong = lists_flaw(fs, count[FRAME_FREE]);
+	if (wrong)
+		return wrong;
 	if (count[FRAME_FREE] + fs->top - fs->fresh != fs->n_free || count[FRAME_TABLE] != fs->n_tables ||
-	    count[FRAME_ZERO] != fs->n_zero || count[FRAME_BUSY] + count[FRAME_ANON] + count[FRAME_FILE] != fs->n_pages)
+	    count[FRAME_ZERO] != fs->n_zero || count[FRAME_HELD] != fs->n_held ||
+	    count[FRAME_BUSY] + count[FRAME_ANON] + count[FRAME_FILE] != fs->n_pages)
 		return "frames: a count differs from the frames in that state";
-	if (fs->n_free + fs->n_tables + fs->n_zero + fs->n_pages != fs->n)
-		return "frames: free, table, zero and page frames do not add up to all frames";
+	if (fs->n_free + fs->n_tables + fs->n_zero + fs->n_held + fs->n_pages != fs->n)
+		return "frames: free, table, zero, held and page frames do not add up to all frames";
 	return fs->n_pages <= fs->page_limit ? NULL : "frames: more pages than the limit allows";
 }

@@ -10,6 +10,7 @@
  * 1. Page tables come out of the same frames as pages.  table_alloc never makes room itself: that would evict pages while a pmap is
  *    in the middle of a change.  It answers PW_NOFRAMES, and whoever asked makes room and asks again. */
 #include "../base/mem.h"
+#include "huge.h"
 #include "space.h"
 #include "state.h"
 #include <string.h>
@@ -118,6 +119,10 @@ static enum pw_err config_check(const struct kernel_config *c, struct pw_why *wh
 	if (c->swap && c->swap->page_bytes != 1ull << c->page_shift)
 		return pw_fail(why, PW_INVALID, "swap has pages of %u bytes, the machine of %llu", c->swap->page_bytes,
 		               1ull << c->page_shift);
+	if (c->huge_shift >= FRAME_ORDERS)
+		return pw_fail(why, PW_INVALID, "huge pages of 2^%u pages are too large; at most 2^%u", c->huge_shift, FRAME_ORDERS - 1);
+	if (c->fragment > 100)
+		return pw_fail(why, PW_INVALID, "%u percent of memory cannot be fragmented; at most 100", c->fragment);
 	if (c->policy->wants_future && !c->next_use)
 		return pw_fail(why, PW_INVALID, "policy %s needs to know the future: a trace that can be read twice",
 		               c->policy->name);
@@ -126,14 +131,18 @@ static enum pw_err config_check(const struct kernel_config *c, struct pw_why *wh
 
 static enum pw_err rooms_init(struct kernel *k)
 {
-	enum pw_err err = frames_init(&k->frames, k->config.n_frames, k->config.page_frames);
+	enum pw_err err = frames_init(&k->frames, k->config.n_frames, k->config.page_frames, k->config.huge_shift);
 	if (!err)
 		err = objects_init(&k->objects);
 	if (!err)
 		err = htab_init(&k->pids, 0);
 	if (!err)
 		err = htab_init(&k->names, 0);
-	return err ? err : reclaim_init(k);
+	if (!err)
+		err = reclaim_init(k);
+	if (!err)
+		compact_fragment(k);
+	return err;
 }
 
 enum pw_err kernel_create(const struct kernel_config *c, struct kernel **ret, struct pw_why *why)
@@ -191,11 +200,14 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret)
 	ret->resident_pages = k->frames.n_pages;
 	ret->table_bytes = k->frames.n_tables << k->config.page_shift;
 	ret->free_frames = k->frames.n_free;
+	ret->huge_pages = k->n_huge << k->config.huge_shift;
 	ret->swap_used_slots = k->swap.used;
 	ret->swap_peak_slots = k->swap.peak;
 	ret->swap_reads = k->swap.reads;
 	ret->swap_writes = k->swap.writes;
 }
+
+double kernel_fragmentation(const struct kernel *k) { return frames_fragmentation(&k->frames); }
 
 static uint64_t process_host_bytes(const struct process *p)
 {

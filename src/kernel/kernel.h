@@ -50,6 +50,75 @@ enum fault_cause {
 	FAULT_CAUSES
 };
 
+/* When a fault of untouched private memory gets a huge page: what Linux calls transparent_hugepage. */
+#define HUGE_LIST(X) \
+	X(never, "base pages only") \
+	X(madvise, "where the program asked for them by madvise(MADV_HUGEPAGE)") \
+	X(always, "wherever a whole one fits into a mapping")
+enum huge_when {
+#define X(name, text) HUGE_##name,
+	HUGE_LIST(X)
+#undef X
+	HUGE_KINDS
+};
+
+/* Advice: Linux's number and name, what it does here. */
+#define ADVICE_LIST(X) \
+	X(0, NORMAL, "reads around what has to be read") \
+	X(1, RANDOM, "reads nothing around it") \
+	X(2, SEQUENTIAL, "reads what follows") \
+	X(3, WILLNEED, "brings pages in that have a place to come from, while memory is plentiful") \
+	X(4, DONTNEED, "private pages become untouched, shared ones are unmapped") \
+	X(8, FREE, "private pages may become zeros until they are written again") \
+	X(9, REMOVE, "shared pages without a file become zeros, for everybody") \
+	X(10, DONTFORK, "a child does not get the mapping") \
+	X(11, DOFORK, "it does") \
+	X(12, MERGEABLE, "nothing: equal pages are not merged") \
+	X(13, UNMERGEABLE, "nothing") \
+	X(14, HUGEPAGE, "huge pages are wanted here") \
+	X(15, NOHUGEPAGE, "and here they are not") \
+	X(16, DONTDUMP, "nothing: there are no core files") \
+	X(17, DODUMP, "nothing") \
+	X(18, WIPEONFORK, "a child gets the mapping untouched") \
+	X(19, KEEPONFORK, "it gets the pages") \
+	X(20, COLD, "the pages count as not referenced") \
+	X(21, PAGEOUT, "the pages leave, if nobody else has them") \
+	X(22, POPULATE_READ, "as if every page were read now") \
+	X(23, POPULATE_WRITE, "as if every page were written now") \
+	X(24, DONTNEED_LOCKED, "as DONTNEED, locked pages too") \
+	X(25, COLLAPSE, "huge pages are made now") \
+	X(102, GUARD_INSTALL, "anonymous pages are lost and may not be touched") \
+	X(103, GUARD_REMOVE, "they may, and are untouched")
+enum advice {
+#define X(number, name, text) ADVICE_##name = number,
+	ADVICE_LIST(X)
+#undef X
+};
+
+/* How much memory may be promised: /proc/sys/vm/overcommit_memory. */
+#define OVERCOMMIT_LIST(X) \
+	X(always, "every mapping is granted") \
+	X(heuristic, "only what is larger than memory and swap together is refused") \
+	X(never, "what may be written is at most swap and half of memory")
+enum overcommit {
+#define X(name, text) OVERCOMMIT_##name,
+	OVERCOMMIT_LIST(X)
+#undef X
+	OVERCOMMIT_KINDS
+};
+
+/* Limits of a process, in bytes, as of setrlimit(2). */
+#define PROCESS_LIMIT_LIST(X) \
+	X(space, "everything it maps") \
+	X(stack, "what its stack may grow to") \
+	X(lock, "what it may lock in memory")
+enum process_limit {
+#define X(name, text) PROCESS_LIMIT_##name,
+	PROCESS_LIMIT_LIST(X)
+#undef X
+	PROCESS_LIMITS
+};
+
 enum fault_outcome {
 	FAULT_OUTCOME_RESOLVED, /* restart the reference */
 	FAULT_OUTCOME_REFUSED,  /* SIGSEGV: no mapping there, or its rights forbid it (counted as a protection fault) */
@@ -63,7 +132,7 @@ struct fault_report {
 	bool io;                  /* BUS: its store or pager failed; otherwise it is beyond the end of its file */
 	bool arrived;             /* the policy has been told of the page, and so of the reference that will be made again */
 	uint64_t cost_ns;         /* modelled */
-	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; static */
+	const char *why;          /* REFUSED, BUS, KILLED: the reason in words; lives as long as the kernel */
 };
 
 /* Where the bytes of files come from and go to, in runs that carry data. */
@@ -85,6 +154,10 @@ struct kernel_config {
 	struct policy_params policy_params; /* zeros: the defaults */
 	void *policy_custom;          /* for a policy from outside the list: goes into its env */
 	unsigned va_bits;             /* user addresses are below 2^va_bits: bounds what the kernel chooses; 0: 47 */
+	unsigned huge_shift;          /* log2 of the base pages of a huge page, a leaf at level 1 of the pmap; 0: there are none */
+	enum huge_when huge;
+	unsigned fragment;            /* huge_shift: percent of the blocks of memory in which one frame is taken from the start */
+	enum overcommit overcommit;
 	bool file_cache_cold;         /* linux: no file page is in memory at the start (otherwise a page of a file never seen before
 	                               * counts as cached, as on a computer where the program ran a moment ago) */
 	const struct kernel_files *files; /* carries_data; NULL: files cannot be mapped */
@@ -118,14 +191,31 @@ struct fault_counts {
 	uint64_t total, minor, major, protection;
 	uint64_t by_cause[FAULT_CAUSES];
 };
+/* Of huge pages, sums over time. */
+#define HUGE_COUNT_LIST(X) \
+	X(faults, "faults that got a huge page") \
+	X(fallbacks, "faults that would have, but no block of frames could be had") \
+	X(filled_pages, "base pages that came only because a neighbour was touched: what bloat consists of") \
+	X(promoted, "ranges of base pages made a huge page by the scan or by advice") \
+	X(split, "huge pages that became base pages again") \
+	X(compactions, "blocks emptied by moving pages elsewhere") \
+	X(moved_pages, "pages moved, to compact or to promote")
+struct huge_counts {
+#define X(name, text) uint64_t name;
+	HUGE_COUNT_LIST(X)
+#undef X
+};
 struct kernel_counts {
 	struct fault_counts faults;
 	uint64_t evicted, written_back, refaults, readahead, readahead_used, faulted_around, oom_kills;
+	uint64_t synced;                              /* pages of files written back by msync */
 	uint64_t resident_pages, resident_peak_pages; /* frames holding programs' pages */
 	uint64_t table_bytes, table_peak_bytes;
 	uint64_t touched_pages;                       /* distinct pages ever resident */
 	uint64_t swap_used_slots, swap_peak_slots, swap_reads, swap_writes;
 	uint64_t free_frames;
+	struct huge_counts huge;
+	uint64_t huge_pages, huge_peak_pages;         /* in base pages: how much memory they are */
 	uint64_t modelled_ns;                         /* all faults and write-backs */
 };
 
@@ -153,6 +243,12 @@ must_use enum pw_err process_exec(struct process *p, const char *command);
 void process_exit(struct process *p);
 void process_activate(struct process *p, unsigned cpu);
 
+/* Of the free frames, the share in pieces too small for a huge page: 0 to 1. */
+double kernel_fragmentation(const struct kernel *k);
+/* What Linux's khugepaged does beside the programs: makes huge pages of base pages, looking at that many pages and then no further.  To
+ * be called now and then. */
+void kernel_promote(struct kernel *k, uint64_t n_pages);
+
 must_use struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind);
 
 /* Tells the policy of all references so far, and lets it give up pages if it is time.  For policies that see every reference, after
@@ -165,8 +261,10 @@ struct process_mapping {
 	uint64_t bytes;
 	unsigned prot;          /* PMAP_READ | WRITE | EXEC */
 	bool shared, fixed, anonymous, stack, heap;
+	bool populate;          /* every page comes in at once, as far as it can */
 	uint64_t file_id, file_bytes, offset; /* of what is mapped, unless anonymous */
 	const char *name;       /* copied; "" is allowed */
+	bool huge;              /* MAP_HUGETLB: huge pages or none, never split or evicted; start, bytes: multiples of their size */
 	bool on_disk;           /* textbook traces without mappings: every page exists in the swap store from the start */
 };
 must_use enum pw_err process_map(struct process *p, const struct process_mapping *m, vaddr_t *ret);
@@ -174,8 +272,16 @@ must_use enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t by
 must_use enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, unsigned prot);
 /* mremap: to == from changes the size in place.  => on error nothing has changed, but that the target may have been unmapped */
 must_use enum pw_err process_remap(struct process *p, vaddr_t from, uint64_t bytes, vaddr_t to, uint64_t to_bytes);
+/* => PW_INVALID too: nobody knows this advice, or it is not for such a mapping */
 must_use enum pw_err process_advise(struct process *p, vaddr_t start, uint64_t bytes, int advice); /* MADV_* of Linux */
 must_use enum pw_err process_brk(struct process *p, vaddr_t start, uint64_t bytes);
+/* Every page of the range comes in and stays, or may leave again.  => PW_LIMIT: more than the process may lock; PW_NOTMAPPED,
+ * PW_NOFRAMES: nothing of the range is locked */
+must_use enum pw_err process_lock(struct process *p, vaddr_t start, uint64_t bytes, bool lock);
+/* Modified pages of shared files in the range are written back.  => PW_IO, PW_NOTMAPPED */
+must_use enum pw_err process_sync(struct process *p, vaddr_t start, uint64_t bytes);
+/* UINT64_MAX: as much as it likes, which only the stack does not begin with (8 MiB).  Children inherit it. */
+void process_limit(struct process *p, enum process_limit which, uint64_t bytes);
 
 struct process_info {
 	uint32_t pid, parent;
@@ -184,7 +290,7 @@ struct process_info {
 	struct fault_counts faults;
 	uint64_t resident_pages, resident_peak_pages, table_bytes;
 	uint64_t mapped_bytes;
-	const char *killed;      /* NULL, or why the kernel killed it: static.  It stays until process_exit() */
+	const char *killed;      /* NULL, or why the kernel killed it: lives as long as the kernel.  It stays until process_exit() */
 };
 void process_describe(const struct process *p, struct process_info *ret);
 /* The machine's view of it; NULL after exit. */

@@ -112,6 +112,10 @@ static bool entry_continues(const struct entry *a, const struct entry *b)
 		return false;
 	if (a->anonymous != b->anonymous || a->fork_skips != b->fork_skips || a->fork_wipes != b->fork_wipes)
 		return false;
+	if (a->reads_random != b->reads_random || a->reads_ahead != b->reads_ahead)
+		return false;
+	if (a->huge_asked != b->huge_asked || a->huge_refused != b->huge_refused || a->huge_only != b->huge_only || a->locked != b->locked)
+		return false;
 	return !a->object || entry_index(a, b->node.start) == b->first_index;
 }
 
@@ -122,6 +126,7 @@ static void entry_absorb(struct map *m, struct kernel *k, struct entry *a, struc
 	kernel_add_faults(&a->faults, &b->faults);
 	a->walks += b->walks;
 	a->has_private |= b->has_private;
+	a->guarded |= b->guarded;
 	map_unlink(m, b);
 	object_unref(k, b->object);
 	mem_free(b);

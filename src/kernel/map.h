@@ -20,6 +20,11 @@ struct entry {
 	bool anonymous;
 	bool has_private;        /* its private layer was ever written: Linux copies its translations at fork */
 	bool fork_skips, fork_wipes;
+	bool reads_random, reads_ahead; /* MADV_RANDOM, MADV_SEQUENTIAL */
+	bool huge_asked, huge_refused; /* MADV_HUGEPAGE, MADV_NOHUGEPAGE */
+	bool huge_only;          /* MAP_HUGETLB */
+	bool locked;             /* mlock */
+	bool guarded;            /* some of its pages may be ANON_GUARD */
 	struct object *object;   /* one reference; NULL: private anonymous memory */
 	uint64_t first_index;    /* of the object's page at start */
 	const char *name;        /* lives as long as the kernel */

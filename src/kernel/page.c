@@ -170,7 +170,10 @@ void page_list_droppable(struct kernel *k, uint32_t f)
 
 void page_list(struct kernel *k, uint32_t f)
 {
-	struct frame *frame = kernel_frame(k, f);
+	f = kernel_unit(k, f);
+	const struct frame *frame = kernel_frame(k, f);
+	if (frame->flags & FRAME_LOCKED)
+		return;
 	if (frame->state == FRAME_FILE || k->swap.store || kernel_anon(k, frame->owner)->flags & ANON_ON_DISK)
 		page_list_droppable(k, f);
 }
@@ -186,13 +189,14 @@ void page_unlist(struct kernel *k, uint32_t f)
 
 bool page_is_modified(struct kernel *k, uint32_t f)
 {
-	return kernel_frame(k, f)->flags & FRAME_DIRTY || pmap_page_test(k->config.pmap, frame_pfn(f), PMAP_MODIFIED);
+	return kernel_frame(k, f)->flags & FRAME_DIRTY ||
+	       pmap_page_test(k->config.pmap, frame_pfn(kernel_unit(k, f)), PMAP_MODIFIED);
 }
 
 bool page_may_leave(struct kernel *k, uint32_t f)
 {
 	const struct frame *frame = kernel_frame(k, f);
-	if (frame->pins || frame->state < FRAME_ANON)
+	if (frame->pins || frame->flags & FRAME_LOCKED || (frame->state != FRAME_ANON && frame->state != FRAME_FILE))
 		return false;
 	if (frame->state == FRAME_FILE)
 		return true;
@@ -288,6 +292,11 @@ enum pw_err page_translate(struct kernel *k, struct process *p, uint64_t page, u
 	struct frame *frame = kernel_frame(k, f);
 	struct pmap_mapping m = { .vpn = vpn(page), .pfn = frame_pfn(f), .prot = prot | PMAP_USER, .cause = cause };
 	enum pw_err err;
+	if (frame->flags & FRAME_HUGE) {
+		m.level = 1;
+		m.pfn = frame_pfn(kernel_unit(k, f));
+		m.vpn.v -= f - m.pfn.v;
+	}
 	m.unmanaged = frame->state == FRAME_ZERO;
 	frame->pins++;
 	while ((err = pmap_enter(p->pmap, &m)) == PW_NOFRAMES) {
@@ -324,14 +333,19 @@ void page_fill_zero(struct kernel *k, uint32_t f)
 	bytes_zero(k, f);
 }
 
-void page_copy(struct kernel *k, uint32_t to, uint32_t from)
+void page_copy_quietly(struct kernel *k, uint32_t to, uint32_t from)
 {
 	kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_copy));
+	if (k->config.carries_data)
+		memcpy(page_bytes(k, to), page_bytes(k, from), kernel_page_bytes(k));
+}
+
+void page_copy(struct kernel *k, uint32_t to, uint32_t from)
+{
 	reclaim_note_use(k, from);
 	if (k->config.copied)
 		k->config.copied(k->config.ctx, frame_pfn(from));
-	if (k->config.carries_data)
-		memcpy(page_bytes(k, to), page_bytes(k, from), kernel_page_bytes(k));
+	page_copy_quietly(k, to, from);
 }
 
 enum pw_err page_file_read(struct kernel *k, const struct object *o, uint64_t index, uint32_t f)

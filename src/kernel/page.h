@@ -74,5 +74,7 @@ void page_disown(struct kernel *k, uint32_t f, const struct process *p, uint64_t
 void *page_bytes(struct kernel *k, uint32_t f);
 void page_fill_zero(struct kernel *k, uint32_t f);
 void page_copy(struct kernel *k, uint32_t to, uint32_t from);
+/* The same, and nobody is told that from was used. */
+void page_copy_quietly(struct kernel *k, uint32_t to, uint32_t from);
 must_use enum pw_err page_file_read(struct kernel *k, const struct object *o, uint64_t index, uint32_t f);
 must_use enum pw_err page_file_write(struct kernel *k, const struct object *o, uint64_t index, uint32_t f);

@@ -10,8 +10,14 @@
  * 3. What fork copies of translations is a gift: any of it may be missing. */
 #include "process.h"
 #include "../base/mem.h"
+#include "huge.h"
+#include "limit.h"
 #include "space.h"
 #include "state.h"
+#include <string.h>
+
+/* Linux's default RLIMIT_STACK. */
+#define STACK_BYTES (8ull << 20)
 
 void process_note_resident(struct process *p)
 {
@@ -57,6 +63,8 @@ enum pw_err process_create(struct kernel *k, uint32_t pid, const char *command, 
 		return PW_NOMEM;
 	}
 	*p = (struct process){ .kernel = k, .pid = pid, .command = name, .alive = true };
+	for (unsigned i = 0; i < PROCESS_LIMITS; i++)
+		p->limit[i] = i == PROCESS_LIMIT_stack ? STACK_BYTES : UINT64_MAX;
 	map_init(&p->map);
 	enum pw_err err = space_create(k, &p->pmap);
 	if (!err) {
@@ -94,6 +102,7 @@ static enum pw_err layer_share(struct process *parent, struct process *child, co
 {
 	struct kernel *k = parent->kernel;
 	uint64_t at = e->node.start;
+	huge_split_range(parent, at, e->node.end);
 	for (uint32_t anon; (anon = pages_next(&parent->map.layer, &at, e->node.end)); at++) {
 		if (anon == ANON_ZEROS && !e->has_private)
 			continue;
@@ -114,6 +123,7 @@ static enum pw_err entry_fork(struct process *parent, struct process *child, con
 	struct entry like = *e, *copy;
 	like.faults = (struct fault_counts){ 0 };
 	like.walks = 0;
+	like.locked = false;
 	enum pw_err err = map_entry_create(&like, &copy);
 	if (err)
 		return err;
@@ -163,10 +173,13 @@ enum pw_err process_fork(struct process *parent, uint32_t pid, struct process **
 	struct process *child;
 	if (!parent->alive || parent->killed)
 		return PW_INVALID;
-	enum pw_err err = process_create(parent->kernel, pid, parent->command, &child);
+	enum pw_err err = limit_fork(parent);
+	if (!err)
+		err = process_create(parent->kernel, pid, parent->command, &child);
 	if (err)
 		return err;
 	child->parent = parent->pid;
+	memcpy(child->limit, parent->limit, sizeof child->limit);
 	err = entries_fork(parent, child);
 	pmap_update(parent->pmap);
 	if (err) {

@@ -23,10 +23,14 @@ struct process {
 	uint64_t resident_peak_pages;
 	struct stream stream[STREAMS];
 	uint32_t stream_clock;
+	uint64_t n_huge;         /* huge pages of its own */
+	uint64_t limit[PROCESS_LIMITS]; /* bytes */
 };
 
 static inline struct vpn_range entry_range(const struct entry *e) { return vpn_range(vpn(e->node.start), entry_pages(e)); }
 
+/* As if the program touched every page of [start, end) now.  => PW_ACCESS: some may not be; PW_NOFRAMES: it is dead */
+must_use enum pw_err process_populate(struct process *p, uint64_t start, uint64_t end, enum access_kind kind);
 /* The peak follows. */
 void process_note_resident(struct process *p);
 /* Gives the pmap of a dead process back once no CPU uses it. */

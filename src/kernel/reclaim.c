@@ -15,8 +15,10 @@
  * Rejected: choosing and evicting in two calls with a candidate in between (both must then agree on who it is). */
 #include "reclaim.h"
 #include "../base/mem.h"
+#include "huge.h"
 #include "space.h"
 #include "state.h"
+#include <stdio.h>
 
 enum { FAILURES_MAX = 64, RECOVER_SLOTS = 64 };
 
@@ -141,8 +143,7 @@ static void policy_told(struct kernel *k, pfn_t of)
 	policy->touch(k->policy, slot_of_frame(&k->frames, (uint32_t)of.v));
 }
 
-/* Tells the policy what was referenced since the last time. */
-static void recency_drain(struct kernel *k)
+void reclaim_drain(struct kernel *k)
 {
 	const struct policy_ops *policy = k->config.policy;
 	if (!k->config.touched || policy->sees == POLICY_SEES_NOTHING)
@@ -159,7 +160,7 @@ void reclaim_note_use(struct kernel *k, uint32_t f)
 	const struct policy_ops *policy = k->config.policy;
 	if (!k->config.touched || policy->sees != POLICY_SEES_RECENCY)
 		return;
-	recency_drain(k);
+	reclaim_drain(k);
 	k->policy_env.now = time_now(k) + 1;
 	if (kernel_frame(k, f)->flags & FRAME_LISTED)
 		policy->touch(k->policy, slot_of_frame(&k->frames, f));
@@ -176,7 +177,7 @@ void reclaim_expect(struct kernel *k, uint64_t key)
 {
 	const struct policy_ops *policy = k->config.policy;
 	if (!policy->arrival_counts)
-		recency_drain(k);
+		reclaim_drain(k);
 	k->policy_env.now = time_now(k) + 1;
 	if (policy->miss)
 		policy->miss(k->policy, key);
@@ -195,7 +196,7 @@ static bool used_tell(struct kernel *k)
 uint32_t reclaim_choose(struct kernel *k)
 {
 	uint32_t slot;
-	recency_drain(k);
+	reclaim_drain(k);
 	k->policy_env.now = time_now(k) + 1;
 	do {
 		slot = k->config.policy->victim(k->policy);
@@ -252,6 +253,8 @@ static void disk_write(struct kernel *k, uint64_t page)
 /* => *ret_slot is where the page must be written, SLOT_NONE: nowhere in swap. */
 static enum pw_err evict_begin(struct kernel *k, uint32_t f, uint32_t *ret_slot)
 {
+	if (kernel_frame(k, f)->flags & FRAME_HUGE)
+		huge_split(k, f);
 	struct frame *frame = kernel_frame(k, f);
 	uint32_t pid = frame->space ? k->process[frame->space - 1]->pid : 0;
 	page_unlist(k, f);
@@ -302,9 +305,62 @@ static void evict_undo(struct kernel *k, uint32_t f)
 	page_list(k, f);
 }
 
+/* Pages on their way out. */
+struct batch {
+	uint32_t frames[SWAP_CLUSTER], slots[SWAP_CLUSTER], n;
+	uint64_t gone;
+};
+
+/* Writes what was gathered, one transfer for each run of consecutive slots, and lets the pages go. */
+static void batch_flush(struct kernel *k, struct batch *b)
+{
+	const uint32_t *frames = b->frames, *slots = b->slots, n = b->n;
+	b->n = 0;
+	for (uint32_t first = 0, count; first < n; first += count) {
+		for (count = 1; first + count < n && slots[first + count] == slots[first] + count;)
+			count++;
+		enum pw_err err = swap_write(k, slots[first], count, frames + first);
+		for (uint32_t i = first; i < first + count; i++) {
+			if (err)
+				evict_undo(k, frames[i]);
+			else
+				evict_end(k, frames[i]);
+			b->gone += !err;
+		}
+	}
+}
+
+static void batch_add(struct kernel *k, struct batch *b, uint32_t f)
+{
+	enum pw_err err = evict_begin(k, f, &b->slots[b->n]);
+	if (err) {
+		evict_undo(k, f);
+	} else if (b->slots[b->n] == SLOT_NONE) {
+		evict_end(k, f);
+		b->gone++;
+	} else {
+		b->frames[b->n++] = f;
+	}
+	if (b->n == SWAP_CLUSTER)
+		batch_flush(k, b);
+}
+
+/* A whole huge page leaves.  => PW_BUSY: none of its pages could */
+static enum pw_err block_evict(struct kernel *k, uint32_t head)
+{
+	struct batch b = { .n = 0 };
+	huge_forget(k, head);
+	for (uint64_t i = 0; i < kernel_huge_pages(k); i++)
+		batch_add(k, &b, head + (uint32_t)i);
+	batch_flush(k, &b);
+	return b.gone ? PW_OK : PW_BUSY;
+}
+
 enum pw_err reclaim_page(struct kernel *k, uint32_t f)
 {
 	uint32_t slot;
+	if (kernel_frame(k, f)->flags & FRAME_HUGE && !(kernel_frame(k, f)->flags & FRAME_LISTED) && f == huge_head(k, f))
+		return block_evict(k, f); /* the policy gave it up */
 	enum pw_err err = evict_begin(k, f, &slot);
 	if (!err && slot != SLOT_NONE)
 		err = swap_write(k, slot, 1, &f);
@@ -335,7 +391,7 @@ void reclaim_wake(struct kernel *k, unsigned making)
 	enum pw_err err = PW_OK;
 	if (!policy->wake)
 		return;
-	recency_drain(k);
+	reclaim_drain(k);
 	k->policy_env.now = time_now(k) + making;
 	while (!err) {
 		uint32_t slot = policy->wake(k->policy);
@@ -350,7 +406,7 @@ void reclaim_wake(struct kernel *k, unsigned making)
 
 void kernel_policy_tell(struct kernel *k)
 {
-	recency_drain(k);
+	reclaim_drain(k);
 	reclaim_wake(k, 0);
 }
 
@@ -373,7 +429,7 @@ enum pw_err reclaim_run(struct kernel *k, uint64_t n)
 		length = run_may_have(k, f) ? length + 1 : 0;
 	if (length < n)
 		return PW_NOFRAMES;
-	recency_drain(k);
+	reclaim_drain(k);
 	for (uint64_t f = end - n; f < end; f++) {
 		if (kernel_frame(k, (uint32_t)f)->state == FRAME_FREE)
 			continue;
@@ -389,40 +445,24 @@ bool reclaim_is_plentiful(const struct kernel *k)
 	return frames_available(&k->frames) > k->min_pages;
 }
 
-/* Writes what was gathered, one transfer for each run of consecutive slots, and lets the pages go. */
-static void batch_flush(struct kernel *k, const uint32_t frames[], const uint32_t slots[], uint32_t n)
-{
-	for (uint32_t first = 0, count; first < n; first += count) {
-		for (count = 1; first + count < n && slots[first + count] == slots[first] + count;)
-			count++;
-		enum pw_err err = swap_write(k, slots[first], count, frames + first);
-		for (uint32_t i = first; i < first + count; i++) {
-			if (err)
-				evict_undo(k, frames[i]);
-			else
-				evict_end(k, frames[i]);
-		}
-	}
-}
-
-/* Evicts up to a cluster of pages.  Returns how many the policy gave up. */
+/* Evicts up to a cluster of pages, or a huge one.  Returns how many the policy gave up. */
 static uint32_t batch_evict(struct kernel *k, uint64_t want)
 {
-	uint32_t frames[SWAP_CLUSTER], slots[SWAP_CLUSTER], n = 0, given = 0;
+	struct batch b = { .n = 0 };
+	uint32_t given = 0;
 	while (given < SWAP_CLUSTER && given < want) {
 		uint32_t f = reclaim_choose(k);
 		if (f == FRAME_NONE)
 			break;
 		given++;
-		enum pw_err err = evict_begin(k, f, &slots[n]);
-		if (err)
-			evict_undo(k, f);
-		else if (slots[n] == SLOT_NONE)
-			evict_end(k, f);
-		else
-			frames[n++] = f;
+		if (kernel_frame(k, f)->flags & FRAME_HUGE) {
+			enum pw_err err = block_evict(k, f);
+			(void)err; /* what could not leave is listed again */
+		} else {
+			batch_add(k, &b, f);
+		}
 	}
-	batch_flush(k, frames, slots, n);
+	batch_flush(k, &b);
 	return given;
 }
 
@@ -445,6 +485,24 @@ static uint64_t process_weight(const struct process *p)
 	return p->map.layer.count + tables + 1;
 }
 
+/* Why nobody can leave, and why this process has to. */
+static const char *kill_reason(struct kernel *k, const struct process *p)
+{
+	char text[300];
+	uint64_t alive = 0, locked = 0, tables = pmap_table_bytes(p->pmap) >> k->config.page_shift;
+	for (uint32_t i = 0; i < k->n_processes; i++)
+		alive += k->process[i]->alive && !k->process[i]->killed;
+	for (struct entry *e = entry_of(itree_first(&p->map.tree)); e; e = entry_next(e))
+		locked += e->locked ? entry_pages(e) : 0;
+	const char *nowhere = !k->swap.store ? "there is no swap" : swap_is_full(&k->swap) ? "swap is full" : "all of them are in use";
+	snprintf(text, sizeof text, "out of memory: no frame is free, and no page can leave because %s; of %llu process%s this one held "
+	         "most: %llu pages resident, %llu of its own in memory or swap, %llu locked, %llu of page tables", nowhere,
+	         (unsigned long long)alive, alive == 1 ? "" : "es", (unsigned long long)pmap_resident_pages(p->pmap),
+	         (unsigned long long)p->map.layer.count, (unsigned long long)locked, (unsigned long long)tables);
+	const char *kept = kernel_name(k, text);
+	return kept ? kept : "out of memory, of the host too";
+}
+
 struct process *reclaim_kill(struct kernel *k)
 {
 	struct process *worst = NULL;
@@ -458,8 +516,8 @@ struct process *reclaim_kill(struct kernel *k)
 	}
 	if (!worst)
 		return NULL;
+	worst->killed = kill_reason(k, worst);
 	space_clear(worst);
-	worst->killed = "out of memory: it held more than any other process, and nothing could be evicted";
 	k->counts.oom_kills++;
 	return worst;
 }

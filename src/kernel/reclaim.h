@@ -14,6 +14,8 @@ void reclaim_fini(struct kernel *k);
 void reclaim_set_marks(struct kernel *k);
 /* A fault on the page of this key: the policy hears of it before it is asked to make room. */
 void reclaim_expect(struct kernel *k, uint64_t key);
+/* Tells the policy of all references so far. */
+void reclaim_drain(struct kernel *k);
 /* The policy may give up pages of its own accord.  making: references under way, which count for its clock: 1 in a fault, else 0. */
 void reclaim_wake(struct kernel *k, unsigned making);
 /* The frame the policy gives up, unlisted; FRAME_NONE: nobody can leave. */

@@ -12,6 +12,8 @@
  *
  * 1. A number that is in both places for a while has one reference: nothing looks at references in between.
  * Rejected: moving entry by entry (a failure in the middle would leave half a mapping moved). */
+#include "huge.h"
+#include "limit.h"
 #include "space.h"
 #include "state.h"
 
@@ -112,7 +114,9 @@ static enum pw_err resize_here(struct process *p, uint64_t from, uint64_t n, uin
 		return space_cut(p, from + to_n, from + n);
 	if (!map_is_free(&p->map, from + n, from + to_n))
 		return PW_NOSPACE;
-	enum pw_err err = map_clip(&p->map, from, from + n);
+	enum pw_err err = to_n > n ? limit_map(p, map_find(&p->map, from + n - 1), to_n - n, from + n, from + to_n) : PW_OK;
+	if (!err)
+		err = space_clip(p, from, from + n);
 	if (!err && to_n > n)
 		tail_grow(p, from + n, to_n - n);
 	return err;
@@ -124,9 +128,13 @@ static enum pw_err move_there(struct process *p, struct move *mv, uint64_t n, ui
 	if (from < to + to_n && to < from + n)
 		return PW_INVALID;
 	mv->n_pages = n < to_n ? n : to_n;
-	enum pw_err err = map_clip(&p->map, from, from + n);
+	enum pw_err err = to_n > n ? limit_map(p, map_find(&p->map, from + n - 1), to_n - n, to, to + to_n) : PW_OK;
 	if (!err)
-		err = map_clip(&p->map, from, from + mv->n_pages);
+		err = space_clip(p, from, from + n);
+	if (!err)
+		err = space_clip(p, from, from + mv->n_pages);
+	if (!err)
+		huge_split_range(p, from, from + n);
 	if (!err)
 		err = space_cut(p, to, to + to_n);
 	if (!err)

@@ -11,6 +11,9 @@
  * differ. */
 #include "space.h"
 #include "../base/mem.h"
+#include "huge.h"
+#include "limit.h"
+#include "lock.h"
 #include "state.h"
 #include <string.h>
 
@@ -89,13 +92,23 @@ static void disown_page(void *ctx, struct process *p, const struct space_page *p
 	page_disown(p->kernel, page->frame, p, page->page);
 }
 
+void space_hide(struct process *p, struct entry *e, uint64_t start, uint64_t end)
+{
+	if (e->locked)
+		lock_ends(p, e, start, end);
+	huge_forget_range(p, start, end);
+	space_visit(p, e, start, end, disown_page, NULL);
+	pmap_remove(p->pmap, vpn_range(vpn(start), end - start));
+	pmap_update(p->pmap);
+}
+
 void space_drop_pages(struct process *p, uint64_t start, uint64_t end)
 {
+	enum pw_err err = huge_clip(p, start, end);
+	(void)err; /* who may not split has asked before */
 	entries_each(e, &p->map, start, end) {
 		uint64_t lo = within_start(e, start), hi = within_end(e, end);
-		space_visit(p, e, lo, hi, disown_page, NULL);
-		pmap_remove(p->pmap, vpn_range(vpn(lo), hi - lo));
-		pmap_update(p->pmap);
+		space_hide(p, e, lo, hi);
 		if (e->shared)
 			continue;
 		for (uint32_t anon; (anon = pages_next(&p->map.layer, &lo, hi)); lo++) {
@@ -115,9 +128,15 @@ static void cut_clipped(struct process *p, uint64_t start, uint64_t end)
 	}
 }
 
+enum pw_err space_clip(struct process *p, uint64_t start, uint64_t end)
+{
+	enum pw_err err = huge_clip(p, start, end);
+	return err ? err : map_clip(&p->map, start, end);
+}
+
 enum pw_err space_cut(struct process *p, uint64_t start, uint64_t end)
 {
-	enum pw_err err = map_clip(&p->map, start, end);
+	enum pw_err err = space_clip(p, start, end);
 	if (!err)
 		cut_clipped(p, start, end);
 	return err;
@@ -138,7 +157,24 @@ static enum pw_err range_of(const struct kernel *k, vaddr_t start, uint64_t byte
 	return PW_OK;
 }
 
-/* Where a mapping of n pages goes. */
+/* Is all of [start, end) mapped? */
+static bool is_covered(struct process *p, uint64_t start, uint64_t end)
+{
+	entries_each(e, &p->map, start, end) {
+		if (e->node.start > start)
+			return false;
+		start = e->node.end;
+	}
+	return start >= end;
+}
+
+enum pw_err space_range(struct process *p, vaddr_t start, uint64_t bytes, uint64_t *ret_first, uint64_t *ret_end)
+{
+	enum pw_err err = range_of(p->kernel, start, bytes, ret_first, ret_end);
+	return err || is_covered(p, *ret_first, *ret_end) ? err : PW_NOTMAPPED;
+}
+
+/* Where a mapping of n pages goes.  Those that may have huge pages begin where one can. */
 static enum pw_err map_place(const struct process *p, const struct process_mapping *want, uint64_t n, uint64_t *ret)
 {
 	const struct kernel *k = p->kernel;
@@ -149,7 +185,13 @@ static enum pw_err map_place(const struct process *p, const struct process_mappi
 		*ret = hint;
 		return PW_OK;
 	}
-	return lowest < limit && map_hole(&p->map, lowest, limit, n, ret) ? PW_OK : PW_NOSPACE;
+	uint64_t align = 1;
+	if (want->huge || (k->config.huge == HUGE_always && want->anonymous && !want->stack && n >= kernel_huge_pages(k)))
+		align = kernel_huge_pages(k);
+	if (lowest >= limit || !map_hole(&p->map, lowest, limit, n + align - 1, ret))
+		return PW_NOSPACE;
+	*ret = (*ret + align - 1) & ~(align - 1);
+	return PW_OK;
 }
 
 static enum pw_err map_object(struct kernel *k, const struct process_mapping *want, struct object **ret)
@@ -190,6 +232,11 @@ enum pw_err process_map(struct process *p, const struct process_mapping *m, vadd
 	uint64_t n = pages_of(k, m->bytes), at;
 	if (!m->bytes || !is_aligned(k, m->start.v) || !is_aligned(k, m->offset) || m->bytes > UINT64_MAX - m->start.v || p->killed)
 		return PW_INVALID;
+	uint64_t unit = m->huge ? kernel_huge_pages(k) : 1;
+	if (m->huge && (!k->config.huge_shift || !m->anonymous || m->shared))
+		return PW_UNSUPPORTED;
+	if (n % unit || (m->fixed && page_of(k, m->start) % unit))
+		return PW_INVALID;
 	enum pw_err err = map_place(p, m, n, &at);
 	const char *name = err ? NULL : kernel_name(k, m->name ? m->name : "");
 	if (!name)
@@ -197,17 +244,27 @@ enum pw_err process_map(struct process *p, const struct process_mapping *m, vadd
 	struct entry e = {
 		.node = { .start = at, .end = at + n },
 		.prot = m->prot & (PMAP_READ | PMAP_WRITE | PMAP_EXEC),
-		.shared = m->shared, .stack = m->stack, .heap = m->heap,
+		.shared = m->shared, .stack = m->stack, .heap = m->heap, .huge_only = m->huge,
 		.on_disk = m->on_disk, .anonymous = m->anonymous || m->on_disk,
 		.first_index = m->offset >> k->config.page_shift,
 		.name = name,
 	};
+	struct entry like = e;
 	err = map_object(k, m, &e.object);
+	like.object = e.object;
 	if (!err)
+		err = limit_map(p, &like, n, at, at + n);
+	if (err)
+		object_unref(k, e.object);
+	else
 		err = map_new(p, &e);
-	if (!err)
-		*ret = vaddr(at << k->config.page_shift);
-	return err;
+	if (err)
+		return err;
+	*ret = vaddr(at << k->config.page_shift);
+	if (!m->populate)
+		return PW_OK;
+	err = process_populate(p, at, at + n, m->prot & PMAP_WRITE && !m->shared ? ACCESS_STORE : ACCESS_LOAD);
+	return p->killed ? PW_NOFRAMES : PW_OK; /* what could not come in will be asked for again */
 }
 
 enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t bytes)
@@ -217,25 +274,15 @@ enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t bytes)
 	return err ? err : space_cut(p, first, end);
 }
 
-/* Is all of [start, end) mapped? */
-static bool is_covered(struct process *p, uint64_t start, uint64_t end)
-{
-	entries_each(e, &p->map, start, end) {
-		if (e->node.start > start)
-			return false;
-		start = e->node.end;
-	}
-	return start >= end;
-}
-
 /* Gives a translation that exists, or went when all rights did, the rights it may have now.  If that fails a fault will do it. */
 static void raise_page(void *ctx, struct process *p, const struct space_page *page)
 {
 	struct pmap_mapping m = { .vpn = vpn(page->page), .pfn = frame_pfn(page->frame), .cause = ACCESS_LOAD };
 	(void)ctx;
-	if (page->frame == FRAME_NONE)
+	if (page->frame == FRAME_NONE || page->frame != kernel_unit(p->kernel, page->frame))
 		return;
 	const struct frame *frame = kernel_frame(p->kernel, page->frame);
+	m.level = frame->flags & FRAME_HUGE ? 1 : 0;
 	bool had_none = frame->space == p->number + 1 && frame->vpn == page->page;
 	unsigned now = 0;
 	if (pmap_extract(p->pmap, m.vpn, &m))
@@ -248,7 +295,8 @@ static void raise_page(void *ctx, struct process *p, const struct space_page *pa
 	m.cause = ACCESS_LOAD;
 	m.unmanaged = frame->state == FRAME_ZERO;
 	enum pw_err err = pmap_enter(p->pmap, &m);
-	(void)err;
+	if (page->entry->locked && !err)
+		lock_page(p->kernel, page->frame);
 }
 
 /* Without rights nothing is mapped; but a page keeps who used it last, which is how it comes back when rights do. */
@@ -267,11 +315,11 @@ static void entry_protect(struct process *p, struct entry *e, unsigned prot)
 enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, unsigned prot)
 {
 	uint64_t first, end;
-	enum pw_err err = range_of(p->kernel, start, bytes, &first, &end);
-	if (!err && !is_covered(p, first, end))
-		err = PW_NOTMAPPED;
+	enum pw_err err = space_range(p, start, bytes, &first, &end);
 	if (!err)
-		err = map_clip(&p->map, first, end);
+		err = limit_protect(p, first, end, prot);
+	if (!err)
+		err = space_clip(p, first, end);
 	if (err)
 		return err;
 	entries_each(e, &p->map, first, end)
@@ -297,13 +345,16 @@ static struct entry *heap_last(struct process *p, uint64_t first)
 static enum pw_err heap_grow(struct process *p, struct entry *last, uint64_t from, uint64_t to)
 {
 	enum { RW = PMAP_READ | PMAP_WRITE };
+	struct entry e = { .node = { .start = from, .end = to }, .prot = RW, .heap = true, .anonymous = true };
 	if (!map_is_free(&p->map, from, to))
 		return PW_NOSPACE;
+	enum pw_err err = limit_map(p, &e, to - from, from, to);
+	if (err)
+		return err;
 	if (last && last->prot == RW) {
 		map_resize(&p->map, last, last->node.start, to);
 		return PW_OK;
 	}
-	struct entry e = { .node = { .start = from, .end = to }, .prot = RW, .heap = true, .anonymous = true };
 	e.name = kernel_name(p->kernel, "[heap]");
 	return e.name ? map_new(p, &e) : PW_NOMEM;
 }

@@ -2,8 +2,16 @@
 #pragma once
 #include "process.h"
 
+/* No translation of [start, end), which is in the entry, is left, no lock, no huge page.  => no huge page crosses a bound */
+void space_hide(struct process *p, struct entry *e, uint64_t start, uint64_t end);
 /* Takes the pages of [start, end) away: translations, private layer, accounting.  Entries stay.  => entries cross no bound */
 void space_drop_pages(struct process *p, uint64_t start, uint64_t end);
+/* First and one-past-last page of a range of bytes.  => PW_INVALID: empty, not aligned or beyond the end of the space; PW_NOTMAPPED: not
+ * all of it is mapped */
+must_use enum pw_err space_range(struct process *p, vaddr_t start, uint64_t bytes, uint64_t *ret_first, uint64_t *ret_end);
+/* Cuts entries, and splits huge pages, so that none crosses a bound of [start, end).  => as map_clip; PW_INVALID: an entry takes huge
+ * pages only */
+must_use enum pw_err space_clip(struct process *p, uint64_t start, uint64_t end);
 /* Cuts [start, end) out of the space.  => PW_NOMEM: nothing changed */
 must_use enum pw_err space_cut(struct process *p, uint64_t start, uint64_t end);
 /* Everything mapped goes. */

@@ -36,12 +36,23 @@ struct kernel {
 	struct htab names;           /* hash of a name -> struct name */
 	struct process *active[KERNEL_CPUS];
 	uint64_t wanted_run;         /* of contiguous frames: what table_alloc was last refused */
+	uint64_t n_huge;             /* blocks that are huge pages */
+	unsigned compact_wait, compact_backoff; /* calls to let pass before the next try; how many, after the next failure */
+	uint32_t scan_process;       /* where the search for pages to promote goes on */
+	uint64_t scan_page;
 	struct kernel_counts counts; /* those that cannot be had from the state */
 };
 
 static inline struct frame *kernel_frame(struct kernel *k, uint32_t f) { return &k->frames.at[f]; }
 static inline struct anon *kernel_anon(const struct kernel *k, uint32_t id) { return anon_at(&k->anons, id); }
 static inline uint64_t kernel_page_bytes(const struct kernel *k) { return 1ull << k->config.page_shift; }
+static inline uint64_t kernel_huge_pages(const struct kernel *k) { return 1ull << k->config.huge_shift; }
+static inline uint32_t huge_head(const struct kernel *k, uint32_t f) { return f >> k->config.huge_shift << k->config.huge_shift; }
+/* The frame by which the pmap and the policy know the page in f: that of its huge page, or its own. */
+static inline uint32_t kernel_unit(const struct kernel *k, uint32_t f)
+{
+	return k->frames.at[f].flags & FRAME_HUGE ? huge_head(k, f) : f;
+}
 static inline bool kernel_is_linux(const struct kernel *k) { return k->config.personality == PERSONALITY_linux; }
 static inline uint32_t kernel_slot(const struct kernel *k, uint32_t anon) { return anon_slot(&k->anons, anon); }
 /* Modelled time passes. */

@@ -32,6 +32,10 @@ struct result_machine {
 	enum refbits refbits;
 	enum personality personality;
 	bool cold_files;
+	enum overcommit overcommit;
+	enum huge_when huge;
+	unsigned fragment;
+	uint64_t scan;
 	const char *swap;          /* spec, or "none" */
 	struct cost_model cost;
 	uint64_t limit, warmup, tau;
@@ -125,6 +129,7 @@ struct result {
 	char *source;
 	const char *format;
 	uint64_t records, rejected, rejected_at;
+	double fragmentation;      /* at the end: share of free memory in pieces too small for a huge page */
 	uint64_t events_refused;   /* events of the trace that the kernel could not make sense of */
 	char events_why[RESULT_CHECK_TEXT]; /* the first of them */
 	enum pw_err input_error;   /* the trace ended early */

@@ -86,6 +86,11 @@ static void json_machine(struct jsonw *j, const struct result *r)
 		PERSONALITY_LIST(X)
 #undef X
 	};
+	static const char *const huge_words[HUGE_KINDS] = {
+#define X(name, text) #name,
+		HUGE_LIST(X)
+#undef X
+	};
 	const struct result_machine *m = &r->machine;
 	jsonw_object(j, "machine");
 	jsonw_string(j, "format", m->format.name);
@@ -108,6 +113,14 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	jsonw_string(j, "refbits", m->refbits == REFBITS_EXACT ? "exact" : "hardware");
 	jsonw_string(j, "personality", personalities[m->personality]);
 	jsonw_string(j, "files", m->cold_files ? "cold" : "cached");
+	if (m->overcommit != OVERCOMMIT_always)
+		jsonw_string(j, "overcommit", m->overcommit == OVERCOMMIT_never ? "never" : "heuristic");
+	if (m->huge != HUGE_never) {
+		jsonw_string(j, "huge", huge_words[m->huge]);
+		jsonw_u64(j, "huge_page_bytes", 1ull << (m->format.page_shift + m->format.index_bits[0]));
+		jsonw_u64(j, "fragment_percent", m->fragment);
+		jsonw_u64(j, "scan", m->scan);
+	}
 	jsonw_string(j, "swap", m->swap);
 	json_cost(j, &m->cost);
 	jsonw_u64(j, "limit", m->limit);
@@ -191,6 +204,21 @@ static void json_memory(struct jsonw *j, const struct result *r)
 	jsonw_u64(j, "peak_pages", r->ws.peak_pages);
 	jsonw_u64(j, "last_pages", r->ws.last_pages);
 	jsonw_end(j);
+	jsonw_end(j);
+}
+
+static void json_huge(struct jsonw *j, const struct result *r)
+{
+	const struct kernel_counts *k = &r->kernel;
+	if (r->machine.huge == HUGE_never)
+		return;
+	jsonw_object(j, "huge");
+#define X(name, text) jsonw_u64(j, #name, k->huge.name);
+	HUGE_COUNT_LIST(X)
+#undef X
+	jsonw_u64(j, "resident_pages", k->huge_pages);
+	jsonw_u64(j, "resident_peak_pages", k->huge_peak_pages);
+	jsonw_real(j, "fragmentation", r->fragmentation);
 	jsonw_end(j);
 }
 
@@ -379,6 +407,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_refusals(&j, r);
 	json_reclaim(&j, r);
 	json_memory(&j, r);
+	json_huge(&j, r);
 	json_translation(&j, r);
 	json_nested(&j, r);
 	json_modelled(&j, r);

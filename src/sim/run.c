@@ -36,12 +36,20 @@ enum { RUN_FAULTS_MAX = 64 };
 #define RUN_UNLIMITED_BYTES (64ull << 30)
 #define RUN_FRAMES_MAX (1ull << 24)
 #define RUN_TAU (1 << 20)
+#define RUN_SCAN (4 << 20)
+enum { RUN_SCAN_PAGES = 4096 }; /* that Linux's khugepaged looks at each time it wakes */
 
 void run_options_init(struct run_options *o)
 {
 	*o = (struct run_options){ .format = *ptfmt_at(0), .cpu = *cpu_at(0), .n_cpus = 1, .policy = &policy_lru,
-	                           .swap = "ssd", .cost = cost_default, .seed = 1, .tau = RUN_TAU };
+	                           .swap = "ssd", .cost = cost_default, .seed = 1, .tau = RUN_TAU, .scan = RUN_SCAN };
 	o->cpu_name = o->cpu.name;
+}
+
+unsigned run_huge_shift(const struct run_options *o)
+{
+	bool can = o->format.levels > 1 && o->format.leaf_levels >> 1 & 1;
+	return o->huge != HUGE_never && can ? o->format.index_bits[0] : 0;
 }
 
 enum run_state run_fail(struct run *r, enum pw_err err, const char *format, ...)
@@ -147,6 +155,7 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.policy = r->opt.policy, .policy_params = r->opt.policy_params,
 		.swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
+		.overcommit = r->opt.overcommit, .huge_shift = run_huge_shift(&r->opt), .huge = r->opt.huge, .fragment = r->opt.fragment,
 		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .now = run_now,
 		.last_use = run_wants_every(&r->opt) ? NULL : run_last_use, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
 	};
@@ -187,6 +196,7 @@ enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
 	r->trace = t;
 	r->policy_due = kernel_policy_due(r->kernel);
 	r->policy_due += r->policy_due == 0;
+	r->scan_due = r->opt.huge != HUGE_never && r->opt.scan ? r->opt.scan : UINT64_MAX;
 	if (r->opt.format.page_shift < info.granule_shift)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: its addresses are exact only to %llu bytes, too coarse for pages of %llu; "
 		               "record it with --granule 1", info.source, 1ull << info.granule_shift,
@@ -316,6 +326,8 @@ static uint64_t run_piece(const struct run *r, uint64_t n)
 {
 	uint64_t due = ws_due_in(r->ws);
 	n = n < due ? n : due;
+	due = r->scan_due - r->position;
+	n = n < due ? n : due;
 	due = r->policy_due - machine_now(r->machine);
 	n = n < due ? n : due;
 	if (r->opt.limit && n > r->opt.limit - r->position)
@@ -340,6 +352,10 @@ static void run_policy_boundary(struct run *r)
 static void run_boundary(struct run *r)
 {
 	run_policy_boundary(r);
+	if (r->scan_due <= r->position) {
+		kernel_promote(r->kernel, RUN_SCAN_PAGES);
+		r->scan_due = r->position + r->opt.scan;
+	}
 	if (ws_due_in(r->ws) == 0)
 		ws_sample(r->ws);
 	if (r->opt.warmup && r->position >= r->opt.warmup && !r->base.taken) {

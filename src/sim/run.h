@@ -28,6 +28,10 @@ struct run_options {
 	struct policy_params policy_params;
 	enum refbits refbits;
 	enum personality personality;
+	enum overcommit overcommit;
+	enum huge_when huge;
+	unsigned fragment;         /* percent */
+	uint64_t scan;             /* references between looks for pages to promote; 0: never */
 	bool cold_files;           /* linux: file pages begin on disk, not in memory */
 	const char *swap;          /* store spec, or "none" */
 	struct cost_model cost;
@@ -38,6 +42,9 @@ struct run_options {
 	FILE *dump;                /* where the image of physical memory goes at the end, or NULL */
 	FILE *dump_roots;          /* and its spaces, one line each */
 };
+
+/* log2 of the base pages of this machine's huge page, if it was asked for and the format has one; 0: it was not. */
+unsigned run_huge_shift(const struct run_options *o);
 
 /* The default machine: x86-64, the first CPU preset, memory without limit, lru with exact reference bits, textbook. */
 void run_options_init(struct run_options *o);

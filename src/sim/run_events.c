@@ -27,7 +27,7 @@ static enum pw_err run_map_everything(struct run *r, struct process *p)
 {
 	struct process_mapping m = {
 		.bytes = run_user_top(&r->opt.format), .prot = PMAP_READ | PMAP_WRITE | PMAP_EXEC, .fixed = true, .anonymous = true,
-		.name = "", .on_disk = r->opt.personality == PERSONALITY_textbook,
+		.name = "", .on_disk = r->opt.personality == PERSONALITY_textbook && r->opt.huge == HUGE_never,
 	};
 	vaddr_t at;
 	return process_map(p, &m, &at);
@@ -148,7 +148,7 @@ static enum pw_err event_map(struct run *r, struct run_process *p, const struct 
 		.name = result_mapping_label(e->name, prot, label, sizeof label),
 		.shared = e->flags & TRACE_MAP_SHARED, .anonymous = e->flags & TRACE_MAP_ANON,
 		.stack = e->flags & (TRACE_MAP_STACK | TRACE_MAP_GROWSDOWN), .heap = e->flags & TRACE_MAP_HEAP,
-		.file_id = e->file_id, .file_bytes = e->file_bytes, .offset = e->offset,
+		.populate = e->flags & TRACE_MAP_POPULATE, .file_id = e->file_id, .file_bytes = e->file_bytes, .offset = e->offset,
 	};
 	vaddr_t at;
 	return process_map(p->process, &m, &at);

@@ -50,6 +50,7 @@ struct run {
 	unsigned n_threads;
 
 	uint64_t policy_due;       /* when the policy wants to be woken, in the machine's time; later than now */
+	uint64_t scan_due;         /* position at which pages are looked for that could be huge ones */
 	bool in_fault;             /* the reference at position has faulted: the future begins after it */
 	uint64_t position;         /* references taken from the trace */
 	uint64_t refused, skipped, lost;

@@ -19,7 +19,7 @@
 
 /* Kernel counters that are sums over time, as opposed to levels and peaks. */
 #define KERNEL_SUM_LIST(X) \
-	X(evicted) X(written_back) X(refaults) X(readahead) X(readahead_used) X(faulted_around) X(oom_kills) X(swap_reads) \
+	X(evicted) X(written_back) X(refaults) X(readahead) X(readahead_used) X(faulted_around) X(oom_kills) X(synced) X(swap_reads) \
 	X(swap_writes) X(modelled_ns)
 
 static void faults_take_off(struct fault_counts *f, const struct fault_counts *base)
@@ -37,6 +37,9 @@ static void kernel_take_off(struct kernel_counts *k, const struct kernel_counts 
 	faults_take_off(&k->faults, &base->faults);
 #define X(name) k->name -= base->name;
 	KERNEL_SUM_LIST(X)
+#undef X
+#define X(name, text) k->huge.name -= base->huge.name;
+	HUGE_COUNT_LIST(X)
 #undef X
 }
 
@@ -176,6 +179,7 @@ void run_describe(const struct run *r, struct result *ret)
 		.host_ram_bytes = r->opt.host_ram_bytes,
 		.page_frames = r->opt.page_frames, .ram_bytes = r->opt.ram_bytes, .physical_frames = r->physical_frames,
 		.policy = r->opt.policy, .refbits = r->opt.refbits, .personality = r->opt.personality,
+		.overcommit = r->opt.overcommit, .huge = r->opt.huge, .fragment = r->opt.fragment, .scan = r->opt.scan,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
 		.warmup = r->opt.warmup, .tau = r->opt.tau,
 	};
@@ -214,6 +218,7 @@ static void gather_counts(struct run *r, struct result *ret)
 	ret->refs.refused = r->refused - b->refused;
 	ret->refs.skipped = r->skipped - b->skipped;
 	ret->refs.lost = r->lost - b->lost;
+	ret->fragmentation = kernel_fragmentation(r->kernel);
 	ws_result(r->ws, &ret->ws);
 }
 

@@ -257,6 +257,46 @@ static enum pw_err resolve_files(const struct machine_words *w, struct run_optio
 	return o->cold_files || strcmp(w->files, states[0]) == 0 ? PW_OK : words_unknown(why, "--files", w->files, states, 2);
 }
 
+static enum pw_err resolve_overcommit(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const names[OVERCOMMIT_KINDS] = {
+#define X(name, text) #name,
+		OVERCOMMIT_LIST(X)
+#undef X
+	};
+	while (w->overcommit && o->overcommit < OVERCOMMIT_KINDS && strcmp(w->overcommit, names[o->overcommit]) != 0)
+		o->overcommit++;
+	return o->overcommit < OVERCOMMIT_KINDS ? PW_OK : words_unknown(why, "--overcommit", w->overcommit, names, OVERCOMMIT_KINDS);
+}
+
+static enum pw_err resolve_huge(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const names[HUGE_KINDS] = {
+#define X(name, text) #name,
+		HUGE_LIST(X)
+#undef X
+	};
+	uint64_t fragment = 0;
+	while (w->huge && o->huge < HUGE_KINDS && strcmp(w->huge, names[o->huge]) != 0)
+		o->huge++;
+	if (o->huge == HUGE_KINDS)
+		return words_unknown(why, "--huge", w->huge, names, HUGE_KINDS);
+	if (o->huge == HUGE_never && (w->fragment || w->scan))
+		return pw_fail(why, PW_INVALID, "--%s needs --huge madvise or always", w->fragment ? "fragment" : "scan");
+	if (o->huge != HUGE_never && !run_huge_shift(o))
+		return pw_fail(why, PW_INVALID, "--huge %s: %s has no huge pages", w->huge, o->format.name);
+	size_t length = w->fragment ? strlen(w->fragment) : 0;
+	char number[8] = "";
+	if (length && length < sizeof number)
+		snprintf(number, sizeof number, "%.*s", (int)(length - (w->fragment[length - 1] == '%')), w->fragment);
+	if (w->fragment && (text_u64(number, &fragment, NULL) != PW_OK || fragment > 100))
+		return pw_fail(why, PW_INVALID, "--fragment %s: a share of memory is 0 to 100 percent", w->fragment);
+	if (fragment && !o->ram_bytes)
+		return pw_fail(why, PW_INVALID, "--fragment %s: of how much memory? Say --ram SIZE", w->fragment);
+	o->fragment = (unsigned)fragment;
+	return number_word("--scan", w->scan, &o->scan, why);
+}
+
 static enum pw_err resolve_swap(const struct machine_words *w, struct run_options *o, struct pw_why *why)
 {
 	const char *names[NAMES_MAX];
@@ -303,6 +343,7 @@ enum pw_err machine_words_resolve(const struct machine_words *w, struct run_opti
 {
 	enum pw_err (*const phases[])(const struct machine_words *, struct run_options *, struct pw_why *) = {
 		resolve_format, resolve_cpu, resolve_nested, resolve_memory, resolve_policy, resolve_personality, resolve_files,
+		resolve_huge, resolve_overcommit,
 		resolve_swap, resolve_experiment,
 	};
 	run_options_init(ret);
