@@ -112,9 +112,9 @@ static void every_word_counts(void **state)
 	char plain[SWEEP_ID], other[SWEEP_ID], text[100], base[40] = "";
 	(void)state;
 	for (unsigned w = 0; w < GRID_WORDS; w++) {
-		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : w == GRID_WORD_hostram ? "nested = ept\n" : "");
 		bool huge = w == GRID_WORD_fragment || w == GRID_WORD_scan;
-		snprintf(base, sizeof base, "%s", w == GRID_WORD_page ? "format = flat\n" : huge ? "huge = always\nram = 64M\n" : "");
+		const char *with = w == GRID_WORD_page ? "format = flat\n" : w == GRID_WORD_hostram ? "nested = ept\n" : "";
+		snprintf(base, sizeof base, "%s", huge ? "huge = always\nram = 64M\n" : with);
 		snprintf(text, sizeof text, "%s%s = %s\n", base, grid_word_name(w), other_value(w));
 		first_id(base, TRACE, plain);
 		first_id(text, TRACE, other);
