@@ -22,15 +22,11 @@
 	X(refbits, "KIND", "exact: the policy sees every reference (default); hardware: only accessed bits") \
 	X(personality, "NAME", "textbook: one page a fault, nothing clever (default); linux: as Linux does") \
 	X(files, "STATE", "with --personality linux, file pages are at the start cached (default) or cold, on disk") \
-<<<<<<< HEAD
-	X(swap, "KIND", "where evicted pages go: ram, lz4, file:PATH, ssd, hdd, none ... (default ssd)")
-=======
 	X(huge, "WHEN", "huge pages: never (default), madvise (where the program asks for them), always") \
 	X(fragment, "N", "with --huge, in N percent of the blocks of memory a frame is taken from the start") \
 	X(scan, "N", "with --huge, look for base pages to make huge every N references (default 4M; 0: never)") \
 	X(overcommit, "WHEN", "mappings beyond memory and swap: always (default), heuristic, never") \
-	X(swap, "KIND", "where evicted pages go: ram, file:PATH, ssd, hdd or none (default ssd)")
->>>>>>> c17742e (Huge pages, locks, limits, overcommit, msync, guards, all advice)
+	X(swap, "KIND", "where evicted pages go: ram, lz4, file:PATH, ssd, hdd, none ... (default ssd)")
 #define EXPERIMENT_WORD_LIST(X) \
 	X(cost, "SPEC", "what events cost: 'walk_reference=20,clock_mhz=2500' ('help' lists them)") \
 	X(seed, "N", "of everything random (default 1)") \
