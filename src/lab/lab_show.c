@@ -7,6 +7,7 @@
 #include "lab_impl.h"
 #include "lab_segment.h"
 #include "../sim/hypervisor.h"
+#include "../machine/explain.h"
 #include "../sim/words.h"
 #include <string.h>
 
@@ -128,6 +129,28 @@ static void table_show(struct tables *t, pfn_t table, unsigned level, uint64_t v
 	}
 }
 
+static bool hashed_leaf_show(void *ctx, const struct explain_leaf *leaf)
+{
+	struct tables *t = ctx;
+	t->n_entries++;
+	leaf_show(t, leaf->entry, 0, leaf->va.v, leaf->entry_at.v / t->f->entry_bytes);
+	return true;
+}
+
+static bool hashed_trouble_pass(void *ctx, enum explain_trouble trouble, vaddr_t va, unsigned level, paddr_t at, pte_t e)
+{
+	(void)ctx, (void)trouble, (void)va, (void)level, (void)at, (void)e;
+	return true;
+}
+
+static void hashed_show(struct tables *t, pfn_t root)
+{
+	struct memory_view view = memory_view_of(t->mem);
+	const struct explain_visitor v = { hashed_leaf_show, hashed_trouble_pass, t };
+	t->n_tables = 1;
+	explain_space(t->f, &view, pfn_addr(root, t->f->page_shift), &v);
+}
+
 static enum lab_outcome show_tables(struct lab *l)
 {
 	const struct lab_process *p = lab_running(l);
@@ -136,9 +159,14 @@ static enum lab_outcome show_tables(struct lab *l)
 	struct tables t = { .li = { l, 0 }, .f = machine_format(computer_machine(l->computer)), .mem = computer_memory(l->computer) };
 	pfn_t root = pmap_machine_root(process_pmap(p->process));
 	char bytes[32];
-	fprintf(l->out, "page tables of %s (%s): root, of level %u, in frame %llu\n", p->name, t.f->name, t.f->levels - 1,
-	        (unsigned long long)root.v);
-	table_show(&t, root, t.f->levels - 1u, 0);
+	if (t.f->hashed) {
+		fprintf(l->out, "entries of %s in the hashed table that all processes share\n", p->name);
+		hashed_show(&t, root);
+	} else {
+		fprintf(l->out, "page tables of %s (%s): root, of level %u, in frame %llu\n", p->name, t.f->name, t.f->levels - 1,
+		        (unsigned long long)root.v);
+		table_show(&t, root, t.f->levels - 1u, 0);
+	}
 	listing_end(&t.li);
 	fprintf(l->out, "  %llu tables take %s; %llu of their entries are valid\n", (unsigned long long)t.n_tables,
 	        text_bytes(bytes, sizeof bytes, pmap_table_bytes(process_pmap(p->process))), (unsigned long long)t.n_entries);

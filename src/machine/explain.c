@@ -11,7 +11,7 @@
  *
  * Rejected: refusing loops (a recursive mapping is legal, and its pages would be missing from the list). */
 #include "explain.h"
-#include "walk.h"
+#include "hashed.h"
 
 static bool physmem_view_read(void *ctx, paddr_t at, unsigned bytes, uint64_t *ret)
 {
@@ -78,12 +78,43 @@ static bool step_take(const struct memory_view *m, const struct explain_step *s,
 	return e->fault == MACHINE_FAULT_NONE && !s->leaf;
 }
 
+/* The entry that has the page's name.  When none has, the step that is left shows the beginning of the second group. */
+static void explain_hashed(const struct memory_view *m, struct explain *e)
+{
+	const struct ptfmt *f = e->format;
+	pfn_t root = pfn_of(e->root, f->page_shift);
+	struct explain_step *s = &e->step[0];
+	e->n_steps = 1;
+	for (unsigned i = 0; i < 2 * HASHED_GROUP; i++) {
+		bool second = i >= HASHED_GROUP;
+		*s = (struct explain_step){ .table = hashed_group(root, e->va, second), .index = i % HASHED_GROUP };
+		s->entry_at = paddr_add(s->table, s->index * f->entry_bytes);
+		s->present = m->read(m->ctx, s->entry_at, f->entry_bytes, &s->entry.v);
+		s->entry.v = __builtin_bswap64(s->entry.v);
+		s->leaf = s->present && s->entry.v >> 32 == hashed_name(root, e->va, second) >> 32;
+		s->rights = ptfmt_rights(f, s->entry);
+		if (s->leaf || !s->present) {
+			step_take(m, s, e);
+			return;
+		}
+	}
+	s->index = 0;
+	s->entry_at = s->table;
+	s->present = m->read(m->ctx, s->entry_at, f->entry_bytes, &s->entry.v);
+	s->entry.v = __builtin_bswap64(s->entry.v);
+	e->fault = MACHINE_FAULT_NOT_PRESENT;
+}
+
 void explain_walk(const struct ptfmt *f, const struct memory_view *m, paddr_t root, const struct explain_want *w, struct explain *ret)
 {
 	*ret = (struct explain){ .format = f, .root = root, .va = w->va, .kind = w->kind, .user = w->user,
 		                 .rights = PT_EVERYTHING };
 	if (!ptfmt_canonical(f, w->va)) {
 		ret->fault = MACHINE_FAULT_NONCANONICAL;
+		return;
+	}
+	if (f->hashed) {
+		explain_hashed(m, ret);
 		return;
 	}
 	paddr_t table = root;
@@ -177,9 +208,30 @@ static bool table_walk(struct space_walk *w, unsigned level, uint64_t va, unsign
 	return true;
 }
 
+/* By rising address each page is looked up, which is what rising order costs in a table that has none. */
+static bool hashed_space(const struct ptfmt *f, const struct memory_view *m, paddr_t root, const struct explain_visitor *v)
+{
+	for (uint64_t page = 0; page < 1ull << f->index_bits[0]; page++) {
+		struct explain e = { .format = f, .root = root, .va = vaddr(page << f->page_shift), .user = true, .rights = PT_EVERYTHING };
+		explain_hashed(m, &e);
+		const struct explain_step *s = &e.step[0];
+		const struct explain_leaf leaf = { .va = e.va, .bytes = 1u << f->page_shift, .rights = e.rights, .entry = s->entry,
+			.pa = pfn_addr(ptfmt_pfn(f, s->entry), f->page_shift), .entry_at = s->entry_at };
+		if (s->leaf && e.fault == MACHINE_FAULT_RESERVED) {
+			if (!v->trouble(v->ctx, EXPLAIN_RESERVED, e.va, 0, s->entry_at, s->entry))
+				return false;
+		} else if (s->leaf && !v->leaf(v->ctx, &leaf)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool explain_space(const struct ptfmt *f, const struct memory_view *m, paddr_t root, const struct explain_visitor *v)
 {
 	struct space_walk w = { .f = f, .m = m, .v = v };
+	if (f->hashed)
+		return hashed_space(f, m, root, v);
 	w.path[f->levels - 1] = root.v;
 	return table_walk(&w, f->levels - 1u, 0, PT_EVERYTHING);
 }

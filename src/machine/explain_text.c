@@ -100,6 +100,11 @@ static void step_print(const struct explain *e, const struct explain_step *s, FI
 		return;
 	}
 	fprintf(out, "0x%0*llx  %s\n", 2 * f->entry_bytes, (unsigned long long)s->entry.v, explain_flags(f, s->entry, flags, sizeof flags));
+	if (f->hashed && !s->leaf) {
+		fprintf(out, "           neither of the two groups of eight entries, the second at 0x%llx, holds the page\n",
+		        (unsigned long long)s->table.v);
+		return;
+	}
 	if (!ptfmt_valid(f, s->entry))
 		return;
 	unsigned long long target = ptfmt_pfn(f, s->entry).v << f->page_shift;
@@ -144,6 +149,8 @@ static void remedy(const struct explain *e, char *buf, size_t size)
 	} else if (missing) {
 		const struct explain_step *s = step_to_blame(e, missing);
 		snprintf(buf, size, "the entry of level %u at 0x%llx would have to grant it", s->level, (unsigned long long)s->entry_at.v);
+	} else if (f->hashed && e->fault == MACHINE_FAULT_NOT_PRESENT) {
+		snprintf(buf, size, "one of the eight entries of its first or of its second group would have to hold the page");
 	} else if (e->fault == MACHINE_FAULT_RESERVED) {
 		snprintf(buf, size, "the entry of level %u at 0x%llx is damaged, or no page-table entry of this format", last->level,
 		         (unsigned long long)last->entry_at.v);

@@ -4,8 +4,9 @@
  *
  * Sources: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 3A, chapter 4 (32-bit, PAE, 4-level and 5-level
  * paging), volume 3C, chapter 29 (EPT); The RISC-V Instruction Set Manual, volume II, "Sv32" to "Sv57" and "Two-Stage Address
- * Translation"; Arm Architecture Reference Manual for A-profile (DDI 0487), chapter D8, stage 1 of the EL1&0 regime.  Levels
- * count from the leaf up, so an x86-64 PML4 entry is level 3, and what Arm calls level 3 is level 0. */
+ * Translation"; Arm Architecture Reference Manual for A-profile (DDI 0487), chapter D8, stage 1 of the EL1&0 regime; the Programming
+ * Environments manual of 32-bit PowerPC, chapter 7.  Levels count from the leaf up, so an x86-64 PML4 entry is level 3, and what
+ * Arm calls level 3 is level 0. */
 #pragma once
 #include "ptfmt.h"
 
@@ -324,4 +325,26 @@ static const struct ptfmt ptfmt_flat = {
 	.read = BIT(4),
 	.accessed = BIT(5),
 	.dirty = BIT(6),
+};
+
+/* The drawing is in hashed.h.  Segment and page index together pick the entry; there are no large pages but by other registers. */
+static const struct ptfmt ptfmt_hashed = {
+	.name = "hashed",
+	.title = "PowerPC, 32-bit hashed page table, pages of 4K",
+	.manual = "PowerPC Programming Environments (32-bit), 7.6",
+	.levels = 1,
+	.page_shift = 12,
+	.va_bits = 32,
+	.pa_bits = 32,
+	.entry_bytes = 8,
+	.index_bits = { 20 },
+	.leaf_levels = 1,
+	.pfn_shift = 12,
+	.pfn_bits = 20,
+	.hashed = true,
+	.ad_by_hardware = true,
+	.valid = BIT(63),
+	.accessed = BIT(8),
+	.dirty = BIT(7),
+	.reserved_leaf = { BITS(11, 9) | BIT(2) },
 };

@@ -193,10 +193,11 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 	m->counts.walk_references += w->reads;
 	if (w->from + 1u < m->top)
 		m->counts.pwc_hits[w->from + 1]++;
-	for (unsigned level = w->level; level <= w->from; level++)
+	m->counts.walk_level[w->level] += w->reads - (w->from - w->level); /* one; more in a hashed table */
+	for (unsigned level = w->level + 1; level <= w->from; level++) {
 		m->counts.walk_level[level]++;
-	for (unsigned level = w->level + 1; level <= w->from; level++)
 		pwc_fill(c, l, level);
+	}
 	m->frame[tlb_entry_pfn(l->e).v].walks++;
 	if (m->config.host)
 		nested_count(m, w, l->e);

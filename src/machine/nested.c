@@ -27,6 +27,7 @@
  * Source: Intel SDM 3C, 29.3 (EPT: 29.3.3.2 accesses to a guest's tables count as stores); RISC-V privileged, "Two-Stage Address
  * Translation"; Bhargava and others, Accelerating Two-Dimensional Page Walks, ASPLOS 2008 (the count, the nested TLB). */
 #include "nested.h"
+#include "hashed.h"
 #include <string.h>
 
 struct nested_walk {
@@ -79,7 +80,10 @@ void nested_walk(struct machine *m, struct cpu *c, pfn_t table, unsigned level, 
 	struct nested_walk n = { .host = h, .cpu = m->config.host_cpu + (unsigned)(c - m->cpu),
 				 .as_stores = h->format.accessed_on_tables != 0 };
 	uint64_t before = h->counts.walk_references;
-	walk_down(&m->format, &m->mem, table, level, rights, w, r, &n);
+	if (m->format.hashed)
+		hashed_walk(&m->format, &m->mem, table, w, r, &n);
+	else
+		walk_down(&m->format, &m->mem, table, level, rights, w, r, &n);
 	r->host_reads = h->counts.walk_references - before;
 	r->host_steps = n.steps;
 	c->stop = n.stop;

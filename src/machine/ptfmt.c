@@ -41,6 +41,8 @@ static uint64_t rights_bits(const struct ptfmt *f, unsigned rights)
 {
 	bool user_exec = rights & PT_EXEC && (rights & PT_USER || !f->noexec_system);
 	uint64_t e = 0;
+	if (f->hashed)
+		return !(rights & PT_USER) ? 0 : rights & PT_WRITE ? 2 : 3;
 	e |= rights & PT_READ ? f->read : 0;
 	e |= rights & PT_WRITE ? f->write : 0;
 	e |= user_exec ? f->exec : f->noexec;

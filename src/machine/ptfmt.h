@@ -13,6 +13,7 @@
 #include "../base/addr.h"
 #include "../base/err.h"
 #include "access.h"
+#include "physmem.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct ptfmt {
 	bool top_in_registers;            /* the top table is read when the root is loaded, not by walks (PAE) */
 	bool leaf_by_rights;              /* an entry with any of read, write, exec is a leaf (RISC-V); else by the leaf bit */
 	bool ad_by_hardware;              /* the walk sets accessed and dirty; else it faults and software does */
+	bool hashed;                      /* no tree: one table, looked up by hashing (hashed.h) */
 	bool reserved_is_absent;          /* what is reserved counts as not valid (Arm) */
 	uint8_t rights_on_tables;         /* bit n: rights of table entries of level n limit those of the leaf */
 	uint8_t accessed_on_tables;       /* bit n: table entries of level n have an accessed bit */
@@ -67,7 +69,7 @@ struct ptfmt {
 	X(arm64_64k)        \
 	X(ept)              \
 	X(sv39x4)
-#define PTFMT_LIST(X) PTFMT_CONST_LIST(X) X(flat)
+#define PTFMT_LIST(X) PTFMT_CONST_LIST(X) X(flat) X(hashed)
 
 /* => NULL when unknown.  The names are those of --format: "x86-64", "sv39", ... */
 const struct ptfmt *ptfmt_find(const char *name);
@@ -128,6 +130,16 @@ pt_inline pfn_t ptfmt_pfn(const struct ptfmt *f, pte_t e)
 {
 	return pfn(e.v >> f->pfn_shift & ((1ull << f->pfn_bits) - 1));
 }
+/* An entry in memory. */
+pt_inline pte_t ptfmt_load(const struct ptfmt *f, const struct physmem *mem, paddr_t at)
+{
+	uint64_t e = physmem_load(mem, at, f->entry_bytes);
+	return pte(f->hashed ? __builtin_bswap64(e) : e);
+}
+pt_inline void ptfmt_store(const struct ptfmt *f, struct physmem *mem, paddr_t at, pte_t e)
+{
+	physmem_store(mem, at, f->hashed ? __builtin_bswap64(e.v) : e.v, f->entry_bytes);
+}
 pt_inline bool ptfmt_accessed(const struct ptfmt *f, pte_t e) { return e.v & f->accessed; }
 pt_inline bool ptfmt_dirty(const struct ptfmt *f, pte_t e) { return f->clean ? !(e.v & f->clean) : e.v & f->dirty; }
 /* With accessed and dirty set, or cleared.  => dirty only for entries that may be written, where the format has a clean bit */
@@ -146,6 +158,8 @@ pt_inline pte_t ptfmt_unmark(const struct ptfmt *f, pte_t e, bool accessed, bool
 pt_inline unsigned ptfmt_rights_apart(const struct ptfmt *f, pte_t e)
 {
 	unsigned r = 0;
+	if (f->hashed)
+		return PT_READ | PT_EXEC | (e.v & 3 ? PT_USER : PT_WRITE) | ((e.v & 3) == 2 ? PT_WRITE : 0);
 	r |= !f->read || e.v & f->read ? PT_READ : 0;
 	r |= !f->write || e.v & f->write || (f->clean && !(e.v & f->clean)) ? PT_WRITE : 0;
 	r |= (f->exec ? (e.v & f->exec) != 0 : !(e.v & f->noexec)) ? PT_EXEC : 0;

@@ -1,6 +1,7 @@
 /* walk.c - the walker's instances. */
 #include "walk.h"
 #include "formats.h"
+#include "hashed.h"
 #include <string.h>
 
 #define X(name)                                                                                                            \
@@ -12,6 +13,13 @@
 	}
 PTFMT_CONST_LIST(X)
 #undef X
+
+static void walk_hashed(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
+			const struct walk_want *w, struct walk *r)
+{
+	(void)f, (void)level, (void)rights;
+	hashed_walk(&ptfmt_hashed, mem, table, w, r, NULL);
+}
 
 /* For descriptors made at run time. */
 static void walk_any(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
@@ -27,7 +35,7 @@ walk_fn walk_instance(const struct ptfmt *f)
 		return walk_##format;
 	PTFMT_CONST_LIST(X)
 #undef X
-	return walk_any;
+	return f->hashed ? walk_hashed : walk_any;
 }
 
 void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, const struct walk_want *w, struct walk *r)
@@ -35,6 +43,8 @@ void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, cons
 	*r = (struct walk){ .level = f->levels - 1u };
 	if (!ptfmt_canonical(f, w->va))
 		r->fault = MACHINE_FAULT_NONCANONICAL;
+	else if (f->hashed)
+		hashed_walk(f, mem, root, w, r, NULL);
 	else
 		walk_down(f, mem, root, f->levels - 1u, PT_EVERYTHING, w, r, NULL);
 }

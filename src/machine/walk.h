@@ -63,7 +63,7 @@ pt_inline enum machine_fault walk_mark(const struct ptfmt *f, struct physmem *me
 	if (second && !nested_step(second, r->entry_at, ACCESS_STORE))
 		return MACHINE_FAULT_HOST;
 	r->entry = marked;
-	physmem_store(mem, r->entry_at, r->entry.v, f->entry_bytes);
+	ptfmt_store(f, mem, r->entry_at, r->entry);
 	return MACHINE_FAULT_NONE;
 }
 
@@ -110,7 +110,7 @@ pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table
 			r->fault = MACHINE_FAULT_HOST;
 			return;
 		}
-		r->entry = pte(physmem_load(mem, at, f->entry_bytes));
+		r->entry = ptfmt_load(f, mem, at);
 		r->reads += !(kept && level == f->levels - 1u);
 		if (!ptfmt_valid(f, r->entry)) {
 			r->fault = MACHINE_FAULT_NOT_PRESENT;

@@ -39,15 +39,14 @@ static void table_give(struct machine_sys *s, struct space *p, pfn_t first, uint
 	s->base.env.table_free(s->base.env.ctx, &p->base, first, n);
 }
 
-static void flush(struct space *p, struct vpn_range r)
+void space_flush(struct space *p, struct vpn_range r)
 {
 	struct machine_sys *s = space_sys(p);
 	if (p->generation == s->generation)
 		machine_flush_range(s->m, p->asid, r);
 }
 
-/* A leaf goes: its bits are kept with the frame, its mapping leaves the reverse map.  => the caller flushes and counts. */
-static void leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t e, vpn_t n, unsigned level)
+void space_leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t e, vpn_t n, unsigned level)
 {
 	pfn_t f = ptfmt_pfn(s->f, e);
 	f.v &= ~(ptfmt_level_pages(s->f, level) - 1);
@@ -57,36 +56,32 @@ static void leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t
 	entry_store(s, at, pte(0));
 }
 
-struct sweep {
-	struct machine_sys *s;
-	struct space *p;
-	struct vpn_range r;
-	bool remove;
-	unsigned rights; /* not remove: what stays allowed */
-};
+pte_t space_leaf_reduced(struct machine_sys *s, pte_t e, unsigned level, unsigned keep)
+{
+	pfn_t f = ptfmt_pfn(s->f, e);
+	bool dirty = ptfmt_dirty(s->f, e), held = keep & PT_WRITE || !s->f->clean;
+	if (dirty && !held)
+		s->frame[f.v & ~(ptfmt_level_pages(s->f, level) - 1)].word |= PMAP_MODIFIED; /* the entry cannot say it any more */
+	return ptfmt_mark(s->f, ptfmt_make_leaf(s->f, level, f, keep), ptfmt_accessed(s->f, e), dirty && held);
+}
 
 static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, vpn_t n, unsigned level)
 {
 	struct machine_sys *s = w->s;
 	if (w->remove) {
-		leaf_clear(s, w->p, at, e, n, level);
+		space_leaf_clear(s, w->p, at, e, n, level);
 		s->frame[table.v].word--;
 		return;
 	}
 	unsigned now = ptfmt_rights(s->f, e), keep = now & (w->rights | PT_GLOBAL);
 	if (keep == now)
 		return;
-	pfn_t f = ptfmt_pfn(s->f, e);
-	bool dirty = ptfmt_dirty(s->f, e), held = keep & PT_WRITE || !s->f->clean;
-	pte_t less = ptfmt_mark(s->f, ptfmt_make_leaf(s->f, level, f, keep), ptfmt_accessed(s->f, e), dirty && held);
-	if (dirty && !held)
-		s->frame[f.v & ~(ptfmt_level_pages(s->f, level) - 1)].word |= PMAP_MODIFIED; /* the entry cannot say it any more */
 	if (s->f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC))) {
-		leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
+		space_leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
 		s->frame[table.v].word--;
 		return;
 	}
-	entry_store(s, at, less);
+	entry_store(s, at, space_leaf_reduced(s, e, level, keep));
 }
 
 /* Visits the leaves of one table inside the range, and gives back tables that became empty. */
@@ -123,13 +118,18 @@ static void sweep(struct space *p, struct vpn_range r, bool remove, unsigned rig
 	if (r.count == 0)
 		return;
 	const struct sweep w = { .s = s, .p = p, .r = r, .remove = remove, .rights = rights };
+	if (s->f->hashed) {
+		hashed_sweep(&w);
+		space_flush(p, r);
+		return;
+	}
 	unsigned top = s->f->levels - 1u;
 	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
 	vpn_t base = vpn(r.first.v & ~(span - 1));
 	pfn_t root = space_root(p, r.first);
 	if (!pfn_is_none(root))
 		table_sweep(&w, root, top, base);
-	flush(p, r);
+	space_flush(p, r);
 }
 
 /* ---- entering ---- */
@@ -161,9 +161,9 @@ static enum pw_err path_build(struct machine_sys *s, struct space *p, vaddr_t va
 		if (ptfmt_valid(s->f, e) && ptfmt_is_leaf(s->f, e, level)) {
 			uint64_t pages = ptfmt_level_pages(s->f, level);
 			vpn_t n = vpn(vpn_of(va, s->f->page_shift).v & ~(pages - 1));
-			leaf_clear(s, p, at, e, n, level);
+			space_leaf_clear(s, p, at, e, n, level);
 			s->frame[path->table[level].v].word--;
-			flush(p, vpn_range(n, pages));
+			space_flush(p, vpn_range(n, pages));
 			e = pte(0);
 		}
 		pfn_t below = ptfmt_pfn(s->f, e);
@@ -207,6 +207,8 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 	uint64_t pages = ptfmt_level_pages(s->f, m->level);
 	if (!ptfmt_canonical(s->f, va) || !(s->f->leaf_levels >> m->level & 1) || m->vpn.v % pages || m->pfn.v % pages)
 		return PW_INVALID;
+	if (s->f->hashed)
+		return hashed_enter(s, p, m);
 	struct path path;
 	enum pw_err err = upper_root(s, p, va);
 	if (err != PW_OK)
@@ -225,8 +227,8 @@ static enum pw_err machine_enter(struct pmap *pm, const struct pmap_mapping *m)
 		s->frame[table.v].word++; /* first, so that the sweep does not find this table empty */
 		sweep(p, vpn_range(m->vpn, pages), true, 0);
 	} else if (ptfmt_valid(s->f, old)) {
-		leaf_clear(s, p, at, old, m->vpn, m->level);
-		flush(p, vpn_range(m->vpn, pages));
+		space_leaf_clear(s, p, at, old, m->vpn, m->level);
+		space_flush(p, vpn_range(m->vpn, pages));
 	} else {
 		s->frame[table.v].word++;
 	}
@@ -340,7 +342,7 @@ static void bits_one(struct space *p, struct vpn_range r, void *ctx)
 		return;
 	entry_store(s, w.entry_at, ptfmt_unmark(s->f, w.entry, b->mask & PMAP_REFERENCED, b->mask & PMAP_MODIFIED));
 	if (here & PMAP_MODIFIED || machine_software_ad(s->m))
-		flush(p, r);
+		space_flush(p, r);
 }
 
 static unsigned page_bits(struct pmap_sys *sys, pfn_t f, unsigned mask, bool clear)
@@ -372,7 +374,9 @@ static void machine_forget(struct pmap *pm)
 
 static uint64_t machine_table_bytes(const struct pmap *p)
 {
-	return ((const struct space *)p)->n_tables << sys_of(p->sys)->f->page_shift;
+	const struct machine_sys *s = sys_of(p->sys);
+	const struct space *space = (const struct space *)p;
+	return s->f->hashed ? hashed_table_share(s, space) : space->n_tables << s->f->page_shift;
 }
 
 static uint64_t machine_resident_pages(const struct pmap *p) { return ((const struct space *)p)->resident; }
@@ -415,7 +419,7 @@ static enum pw_err space_create(struct pmap_sys *sys, struct pmap **ret)
 		return PW_NOMEM;
 	}
 	p->root[1] = PFN_NONE;
-	enum pw_err err = table_take(s, p, root_frames(s), &p->root[0]);
+	enum pw_err err = s->f->hashed ? hashed_attach(s, p) : table_take(s, p, root_frames(s), &p->root[0]);
 	if (err != PW_OK) {
 		s->space[p->id] = NULL;
 		mem_free(p);
@@ -435,7 +439,10 @@ static void space_unref(struct pmap *pm)
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (s->active[cpu] == p)
 			s->active[cpu] = NULL;
-	table_give(s, p, p->root[0], root_frames(s));
+	if (s->f->hashed)
+		hashed_detach(s, p);
+	else
+		table_give(s, p, p->root[0], root_frames(s));
 	if (!pfn_is_none(p->root[1]))
 		table_give(s, p, p->root[1], root_frames(s));
 	s->space[p->id] = NULL;

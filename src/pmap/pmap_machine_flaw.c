@@ -40,6 +40,10 @@ const char *machine_space_flaw(const struct pmap *p)
 	struct machine_sys *s = sys_of(p->sys);
 	const struct space *space = (const struct space *)p;
 	struct census c = { .s = s, .p = space };
+	if (s->f->hashed) {
+		const char *flaw = hashed_flaw(s, space);
+		return flaw ? flaw : machine_flaw(s->m);
+	}
 	table_census(&c, space->root[0], s->f->levels - 1u, vpn(0));
 	if (!pfn_is_none(space->root[1]))
 		table_census(&c, space->root[1], s->f->levels - 1u, vpn(~0ull << (s->f->va_bits - s->f->page_shift)));

@@ -52,6 +52,7 @@ struct machine_sys {
 	struct space *active[CPUS_MAX];
 	uint64_t generation;
 	uint32_t next_asid, n_asids;
+	struct htab *htab;      /* pmap_machine_hashed.c: the table of all spaces, for formats that hash */
 };
 
 static inline struct machine_sys *sys_of(struct pmap_sys *s) { return (struct machine_sys *)s; }
@@ -69,12 +70,12 @@ static inline paddr_t entry_at(const struct machine_sys *s, pfn_t table, unsigne
 
 static inline pte_t entry_load(const struct machine_sys *s, paddr_t at)
 {
-	return pte(physmem_load(s->mem, at, s->f->entry_bytes));
+	return ptfmt_load(s->f, s->mem, at);
 }
 
 static inline void entry_store(const struct machine_sys *s, paddr_t at, pte_t e)
 {
-	physmem_store(s->mem, at, e.v, s->f->entry_bytes);
+	ptfmt_store(s->f, s->mem, at, e);
 }
 
 static inline unsigned rights_of_prot(const struct pmap_mapping *m)
@@ -125,6 +126,29 @@ void mapper_drop(struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n,
 bool mapper_known(const struct machine_sys *s, pfn_t f, const struct space *p, vpn_t n, unsigned level);
 /* Calls for each mapping of a frame; visit may remove the one it is given. */
 void mapper_each(struct machine_sys *s, pfn_t f, void (*visit)(struct space *, struct vpn_range, void *), void *ctx);
+
+/* A leaf goes: its bits are kept with the frame, its mapping leaves the reverse map.  => the caller flushes and counts */
+void space_leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t e, vpn_t n, unsigned level);
+/* A leaf with fewer rights; what it can no longer say is kept with the frame. */
+pte_t space_leaf_reduced(struct machine_sys *s, pte_t e, unsigned level, unsigned keep);
+void space_flush(struct space *p, struct vpn_range r);
+
+/* What a change of a range does to each leaf in it. */
+struct sweep {
+	struct machine_sys *s;
+	struct space *p;
+	struct vpn_range r;
+	bool remove;
+	unsigned rights; /* not remove: what stays allowed */
+};
+
+/* pmap_machine_hashed.c: the parts of the contract that differ where all spaces share one hashed table. */
+must_use enum pw_err hashed_attach(struct machine_sys *s, struct space *p); /* the first space brings the table */
+void hashed_detach(struct machine_sys *s, struct space *p);                 /* => it maps nothing any more */
+must_use enum pw_err hashed_enter(struct machine_sys *s, struct space *p, const struct pmap_mapping *m);
+void hashed_sweep(const struct sweep *w);
+uint64_t hashed_table_share(const struct machine_sys *s, const struct space *p);
+const char *hashed_flaw(struct machine_sys *s, const struct space *p);
 
 /* NULL or the broken invariant. */
 const char *machine_space_flaw(const struct pmap *p);

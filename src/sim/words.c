@@ -173,7 +173,7 @@ static enum pw_err resolve_nested(const struct machine_words *w, struct run_opti
 static enum pw_err resolve_ram(const struct machine_words *w, struct run_options *o, struct pw_why *why)
 {
 	char size[32], page[32];
-	unsigned shift = o->format.page_shift, least = o->format.levels + 1u;
+	unsigned shift = o->format.page_shift, least = o->format.hashed ? 17 : o->format.levels + 1u; /* 64K: the least of hashed tables */
 	if (text_size_option("--ram", w->ram, &o->ram_bytes, why) != PW_OK)
 		return PW_INVALID;
 	if (o->ram_bytes == 0)
