@@ -33,6 +33,10 @@ enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PRIV = 65,
 enum { ARM_SCTLR = 0xd5181000, ARM_TTBR0 = 0xd5182000, ARM_TTBR1 = 0xd5182020, ARM_TCR = 0xd5182040, ARM_HCR = 0xd51c1100,
        ARM_READ_PAR = 0xd5387400, ARM_AT_EL1 = 0xd5087800, ARM_AT_EL0 = 0xd5087840, ARM_AT_STORE = 0x20 };
 
+/* PowerPC's segment registers are set in the same way.  Its CPUs cannot be had without a computer around them, whose firmware
+ * need not be one, for it never runs.  (Programming Environments, 8.2: mtsr, mtspr; 2.3.) */
+enum { PPC_NIP = 64, PPC_MSR = 65, PPC_R3 = 3, PPC_MTSR_R3 = 0x7c6001a4, PPC_MTSDR1_R3 = 0x7c7903a6, PPC_USER_TRANSLATED = 0x4030 };
+
 /* Both halves of 48 bits, walkers that set accessed and dirty, and TG0 and TG1 as the granule has them. */
 #define ARM_TCR_OF(tg0, tg1) (16ull | (tg0) << 14 | 16ull << 16 | (tg1) << 30 | 5ull << 32 | 3ull << 39)
 
@@ -46,6 +50,7 @@ struct model {
 	unsigned root_shift;  /* the register holds root >> shift, with or_in */
 	uint64_t or_in;
 	uint64_t arm_tcr;
+	const char *computer; /* PowerPC: around the CPU; NULL: none */
 };
 
 static const struct model models[] = {
@@ -60,6 +65,7 @@ static const struct model models[] = {
 	{ "sv48", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 9ull << 60 },
 	{ "sv57", "qemu-system-riscv64", "rv64,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 10ull << 60 },
 	{ "sv32", "qemu-system-riscv32", "rv32,pmp=off", { { RISCV_PRIV, 0 } }, RISCV_SATP, 12, 1ull << 31 },
+	{ "hashed", "qemu-system-ppc", "750", .computer = "g3beige" },
 	{ "arm64-4k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(0ull, 2ull) },
 	{ "arm64-16k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(2ull, 1ull) },
 	{ "arm64-64k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(1ull, 3ull) },
@@ -189,15 +195,18 @@ static bool installed(const char *program)
 
 static pid_t launch(const struct model *m, const char *image, uint64_t bytes, int fd)
 {
-	char memory[5000], size[40], door[60];
+	char memory[5000], size[40], door[60], machine[80], firmware[5000] = "none";
+	if (m->computer)
+		snprintf(firmware, sizeof firmware, "%s.firmware", image);
+	snprintf(machine, sizeof machine, "%s,memory-backend=ram", m->computer ? m->computer : "none");
 	snprintf(memory, sizeof memory, "memory-backend-file,id=ram,size=%llu,mem-path=%s,share=off", (unsigned long long)bytes, image);
 	snprintf(size, sizeof size, "%lluB", (unsigned long long)bytes);
 	snprintf(door, sizeof door, "socket,id=door,fd=%d", fd);
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that gives up leaves no emulator behind */
-		execlp(m->program, m->program, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-cpu", m->cpu, "-bios", "none",
-		       "-object", memory, "-machine", "none,memory-backend=ram", "-m", size, "-chardev", door, "-gdb", "chardev:door",
+		execlp(m->program, m->program, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-cpu", m->cpu, "-bios", firmware,
+		       "-object", memory, "-machine", machine, "-m", size, "-chardev", door, "-gdb", "chardev:door",
 		       (char *)NULL);
 		_exit(127);
 	}
@@ -228,6 +237,49 @@ static void arm_start(struct emulator *e, uint64_t root, uint64_t upper, uint64_
 	arm_step(e, ARM_SCTLR, 0x30d00801);
 }
 
+/* A register of PowerPC: four bytes, the first the highest. */
+static void ppc_set(struct emulator *e, int number, uint32_t value)
+{
+	char text[40];
+	snprintf(text, sizeof text, "P%x=%08x", (unsigned)number, value);
+	if (strcmp(ask(e, text), "OK") != 0)
+		give_up("%s refuses to set register %d: '%s'", e->model->program, number, e->reply);
+}
+
+static void ppc_step(struct emulator *e, uint32_t instruction, uint32_t r3)
+{
+	char text[80];
+	snprintf(text, sizeof text, "M%llx,4:%08x", (unsigned long long)e->code, instruction);
+	if (strcmp(ask(e, text), "OK") != 0)
+		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
+	ppc_set(e, PPC_R3, r3);
+	ppc_set(e, PPC_NIP, (uint32_t)e->code);
+	if (*ask(e, "s") != 'T')
+		give_up("%s does not step: '%s'", e->model->program, e->reply);
+}
+
+/* What root says is in machine/hashed.h; its segments have keys Ks = 0, Kp = 1. */
+static void ppc_start(struct emulator *e, uint64_t root, uint64_t bytes)
+{
+	e->code = bytes - 4;
+	for (uint32_t n = 0; n < 16; n++)
+		ppc_step(e, PPC_MTSR_R3 | n << 16, 0x20000000u | (uint32_t)(root >> 44) << 4 | n);
+	ppc_step(e, PPC_MTSDR1_R3, (uint32_t)root | (root >> 32 & 0x1ff));
+	ppc_set(e, PPC_MSR, PPC_USER_TRANSLATED);
+}
+
+/* The firmware that never runs.  => made, or removed */
+static void firmware_make(const char *image, bool make)
+{
+	char name[5000];
+	snprintf(name, sizeof name, "%s.firmware", image);
+	FILE *f = make ? fopen(name, "wb") : NULL;
+	if (make && (!f || fwrite("none", 1, 4, f) != 4 || fclose(f) != 0))
+		give_up("cannot write %s", name);
+	if (!make)
+		unlink(name);
+}
+
 bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uint64_t *ret)
 {
 	arm_step(e, (user ? ARM_AT_EL0 : ARM_AT_EL1) | (store ? ARM_AT_STORE : 0), va);
@@ -252,10 +304,17 @@ struct emulator *emulator_start(const char *format, uint64_t root, uint64_t uppe
 	e->model = m;
 	e->fd = pair[0];
 	setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	if (m->computer)
+		firmware_make(image, true);
 	e->pid = launch(m, image, bytes, pair[1]);
 	close(pair[1]);
 	/* Registers beyond the basic ones can be reached once their description has been read. */
 	ask(e, "qXfer:features:read:target.xml:0,ffb");
+	if (m->computer) {
+		firmware_make(image, false);
+		ppc_start(e, root, bytes);
+		return e;
+	}
 	if (m->arm_tcr) {
 		arm_start(e, root, upper, bytes);
 		return e;
@@ -333,7 +392,7 @@ unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret)
 	bool riscv = e->model->root_register == RISCV_SATP;
 	unsigned n = 0;
 	*ret = NULL;
-	if (e->model->arm_tcr)
+	if (e->model->arm_tcr || e->model->computer)
 		return 0;
 	for (const char *line = monitor(e, riscv ? "info mem" : "info tlb"); line && *line && n < MAPPINGS_MAX;) {
 		if (riscv ? line_mem(line, &e->list[n]) : line_tlb(line, strncmp(e->model->format, "x86-64", 6) == 0, &e->list[n]))

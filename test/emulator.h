@@ -16,8 +16,8 @@ struct emulator_mapping {
 };
 
 /* Starts the emulator that walks tables of the named format with the root at physical address root (and that of the upper half, for
- * Arm, at upper, or UINT64_MAX), and the file image (of the given size) as all of its memory.  Of that, Arm needs the last four
- * bytes for itself.
+ * Arm, at upper, or UINT64_MAX), and the file image (of the given size) as all of its memory.  Of that, Arm and PowerPC need the
+ * last four bytes for themselves.
  * => NULL when that emulator is not installed. */
 struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes);
 void emulator_stop(struct emulator *e);
@@ -28,6 +28,6 @@ bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret);
 /* Arm: AT, as one kind of access.  => false: *ret is the fault status code (Arm ARM, PAR_EL1.FST) */
 bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uint64_t *ret);
 
-/* info tlb, info mem: everything that is mapped (nothing on Arm, whose monitor has no such list).
+/* info tlb, info mem: everything that is mapped (nothing on Arm and PowerPC, whose monitors have no such list).
  * => *ret lives until the next call; returns how many. */
 unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret);

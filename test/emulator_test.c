@@ -47,7 +47,11 @@ static enum pw_err table_alloc(void *ctx, struct pmap *owner, uint64_t n, pfn_t 
 {
 	struct subject *s = ctx;
 	(void)owner;
-	if (n != 1 || s->next_table == TABLES - 8)
+	if (n > 1) {
+		*ret = pfn(s->pages); /* of a hashed table, the only one */
+		return n <= TABLES / 2 ? PW_OK : PW_NOFRAMES;
+	}
+	if (s->next_table == TABLES - 8)
 		return PW_NOFRAMES;
 	*ret = pfn(s->pages + (s->next_table++ * 5 & (TABLES - 1)));
 	physmem_zero(machine_physmem(s->m), *ret);
@@ -455,7 +459,8 @@ static void run_walked_elsewhere(void **state)
 int main(void)
 {
 	static char x86_64[] = "x86-64", la57[] = "x86-64-la57", x86_32[] = "x86-32", pae[] = "x86-pae", sv32[] = "sv32", sv39[] = "sv39",
-		    sv48[] = "sv48", sv57[] = "sv57", arm_4k[] = "arm64-4k", arm_16k[] = "arm64-16k", arm_64k[] = "arm64-64k";
+		    sv48[] = "sv48", sv57[] = "sv57", arm_4k[] = "arm64-4k", arm_16k[] = "arm64-16k", arm_64k[] = "arm64-64k",
+		    hashed[] = "hashed";
 	const struct CMUnitTest tests[] = {
 		{ "tables walked by an x86-64", tables_walked_elsewhere, NULL, NULL, x86_64 },
 		{ "tables walked by an x86-64 with 5 levels", tables_walked_elsewhere, NULL, NULL, la57 },
@@ -468,6 +473,7 @@ int main(void)
 		{ "tables walked by an AArch64, 4K", tables_walked_elsewhere, NULL, NULL, arm_4k },
 		{ "tables walked by an AArch64, 16K", tables_walked_elsewhere, NULL, NULL, arm_16k },
 		{ "tables walked by an AArch64, 64K", tables_walked_elsewhere, NULL, NULL, arm_64k },
+		{ "a hashed table walked by a PowerPC", tables_walked_elsewhere, NULL, NULL, hashed },
 		{ "the image of a run walked by an x86-64", run_walked_elsewhere, NULL, NULL, x86_64 },
 		{ "the image of a run walked by an Sv39", run_walked_elsewhere, NULL, NULL, sv39 },
 	};

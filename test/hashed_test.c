@@ -173,6 +173,21 @@ static void full_groups_forget(void **state)
 	bed_clear(&b);
 }
 
+/* What lies beyond the last page is not the first page again. */
+static void the_end_does_not_wrap(void **state)
+{
+	(void)state;
+	struct bed b;
+	bed_make(&b);
+	map(b.space[0], 0, 100, false);
+	map(b.space[0], (1 << 20) - 1, 101, false);
+	pmap_remove(b.space[0], vpn_range(vpn((1 << 20) - 1), 5));
+	assert_int_equal(touch(&b, (1 << 20) - 1, ACCESS_LOAD), MACHINE_FAULT_NOT_PRESENT);
+	assert_int_equal(touch(&b, 0, ACCESS_LOAD), MACHINE_FAULT_NONE);
+	assert_int_equal(touch(&b, 1 << 20, ACCESS_LOAD), MACHINE_FAULT_NONCANONICAL);
+	bed_clear(&b);
+}
+
 /* A walk is as long as the entries it had to look at. */
 static void walks_read_what_they_compare(void **state)
 {
@@ -239,6 +254,7 @@ int main(void)
 		cmocka_unit_test(worked_by_hand),
 		cmocka_unit_test(names_tell_the_page),
 		cmocka_unit_test(full_groups_forget),
+		cmocka_unit_test(the_end_does_not_wrap),
 		cmocka_unit_test(walks_read_what_they_compare),
 		cmocka_unit_test(spaces_share_a_table),
 	};

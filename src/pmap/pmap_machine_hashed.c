@@ -191,9 +191,11 @@ void hashed_sweep(const struct sweep *w)
 	paddr_t at;
 	pte_t e;
 	if (w->r.count < htab_entries(h) / HASHED_GROUP) {
-		for (uint64_t i = 0; i < w->r.count && left > 0; i++)
-			if (find(s, w->p, page_va(s, vpn_add(w->r.first, i)), &at, &e))
+		for (uint64_t i = 0; i < w->r.count; i++) {
+			vaddr_t va = page_va(s, vpn_add(w->r.first, i));
+			if (ptfmt_canonical(s->f, va) && find(s, w->p, va, &at, &e))
 				leaf_sweep(w, at, e, vpn_add(w->r.first, i));
+		}
 		return;
 	}
 	for (uint64_t i = 0; i < htab_entries(h) && left > 0; i++) {
