@@ -35,7 +35,7 @@ enum { ARM_SCTLR = 0xd5181000, ARM_TTBR0 = 0xd5182000, ARM_TTBR1 = 0xd5182020, A
 
 /* PowerPC's segment registers are set in the same way.  Its CPUs cannot be had without a computer around them, whose firmware
  * need not be one, for it never runs.  (Programming Environments, 8.2: mtsr, mtspr; 2.3.) */
-enum { PPC_NIP = 64, PPC_MSR = 65, PPC_R3 = 3, PPC_MTSR_R3 = 0x7c6001a4, PPC_MTSDR1_R3 = 0x7c7903a6, PPC_USER_TRANSLATED = 0x4030 };
+enum { PPC_NIP = 64, PPC_MSR = 65, PPC_R3 = 3, PPC_MTSR_R3 = 0x7c6001a4, PPC_MTSDR1_R3 = 0x7c7903a6, PPC_TRANSLATED = 0x30 };
 
 /* Both halves of 48 bits, walkers that set accessed and dirty, and TG0 and TG1 as the granule has them. */
 #define ARM_TCR_OF(tg0, tg1) (16ull | (tg0) << 14 | 16ull << 16 | (tg1) << 30 | 5ull << 32 | 3ull << 39)
@@ -205,8 +205,8 @@ static pid_t launch(const struct model *m, const char *image, uint64_t bytes, in
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that gives up leaves no emulator behind */
-		execlp(m->program, m->program, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-cpu", m->cpu, "-bios", firmware,
-		       "-object", memory, "-machine", machine, "-m", size, "-chardev", door, "-gdb", "chardev:door",
+		execlp(m->program, m->program, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-cpu", m->cpu, "-bios",
+		       firmware, "-object", memory, "-machine", machine, "-m", size, "-chardev", door, "-gdb", "chardev:door",
 		       (char *)NULL);
 		_exit(127);
 	}
@@ -265,7 +265,7 @@ static void ppc_start(struct emulator *e, uint64_t root, uint64_t bytes)
 	for (uint32_t n = 0; n < 16; n++)
 		ppc_step(e, PPC_MTSR_R3 | n << 16, 0x20000000u | (uint32_t)(root >> 44) << 4 | n);
 	ppc_step(e, PPC_MTSDR1_R3, (uint32_t)root | (root >> 32 & 0x1ff));
-	ppc_set(e, PPC_MSR, PPC_USER_TRANSLATED);
+	ppc_set(e, PPC_MSR, PPC_TRANSLATED);
 }
 
 /* The firmware that never runs.  => made, or removed */

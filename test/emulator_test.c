@@ -210,10 +210,10 @@ static struct walk look_as(const struct tables *t, uint64_t va, bool store, bool
 	return w;
 }
 
-/* As their debugger looks: on x86 nobody's rights are asked for. */
+/* As their debugger looks: on x86 nobody's rights are asked for, on PowerPC the supervisor's. */
 static struct walk look(const struct tables *t, uint64_t va)
 {
-	return look_as(t, va, false, strncmp(t->f->name, "x86", 3) != 0);
+	return look_as(t, va, false, strncmp(t->f->name, "x86", 3) != 0 && !t->f->hashed);
 }
 
 static uint64_t walk_pa(const struct tables *t, const struct walk *w, uint64_t va)
