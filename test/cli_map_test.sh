@@ -61,7 +61,8 @@ fi
 "$pageworks" map --watch 0.1 --json j $pid >out && grep -q '^watched for' out; point $? "a process that stands still"
 "$pageworks" map --watch 30 --json watched.json $pid >watched.out 2>watched.err &
 watcher=$!
-# The first look is over when this much time has gone; then the program goes on, and we interrupt.
+# The first look is the last thing done with the pages: then the program goes on, and we interrupt.
+for _ in 1 2 3 4 5 6 7 8 9 10; do find "/proc/$watcher/fd" -lname '*pagemap' 2>/dev/null | grep -q . && break || sleep 0.2; done
 sleep 0.7
 echo go >&3
 until grep -q MORE said; do sleep 0.05; done

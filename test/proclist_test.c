@@ -106,6 +106,7 @@ static void test_names_of_fields(void **state)
 	assert_int_equal(proclist_find("vs"), -1);
 	assert_int_equal(proclist_find(""), -1);
 	assert_int_equal(proclist_find(","), -1);
+	assert_true(proclist_listed("status,stat,s", "S") && proclist_listed("a", "a") && !proclist_listed("status,stat", "s"));
 	for (int f = 0; f < PROC_FIELDS; f++)
 		for (int g = 0; g < f; g++)
 			assert_true(strcmp(proclist_about[f].name, proclist_about[g].name) != 0);

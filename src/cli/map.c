@@ -210,7 +210,7 @@ static enum pw_err look_maps(struct map *v, struct map_look *look, struct pw_why
 static struct pagemap *pages_for(const struct map *v, const struct maps_entry *e)
 {
 	bool some = map_dirty(e) && map_dirty(e) < e->figure[MAPS_RSS] && e->figure[MAPS_RSS] > e->figure[MAPS_ANONYMOUS];
-	return v->frames && v->source == PAGEMAP_BY_AUTO && some ? v->frames : v->pages;
+	return v->frames && some ? v->frames : v->pages;
 }
 
 static enum pw_err look_pages(struct map *v, struct map_look *look, struct pw_why *why)
@@ -221,7 +221,10 @@ static enum pw_err look_pages(struct map *v, struct map_look *look, struct pw_wh
 		uint64_t start, end;
 		if (!map_in_range(v, e, &start, &end))
 			continue;
-		enum pw_err err = pagemap_read(pages_for(v, e), start, end, &look->runs, why);
+		struct pagemap *pages = pages_for(v, e);
+		enum pw_err err = pagemap_read(pages, start, end, &look->runs, why);
+		if (err == PW_LIMIT && pages != v->pages)
+			err = pagemap_read(v->pages, start, end, &look->runs, why);
 		if (err == PW_LIMIT)
 			v->not_read++;
 		else if (err)
@@ -239,8 +242,9 @@ static void look_fini(struct map_look *look)
 static enum pw_err pages_open(struct map *v, struct pw_why *why)
 {
 	enum pw_err err = pagemap_open(v->host, v->pid, v->source, &v->pages, why);
-	if (err == PW_OK && v->source == PAGEMAP_BY_AUTO && pagemap_open(v->host, v->pid, PAGEMAP_BY_FRAMES, &v->frames, NULL) != PW_OK)
-		v->frames = NULL;
+	if (err == PW_OK && v->source == PAGEMAP_BY_AUTO && v->range &&
+	    pagemap_open(v->host, v->pid, PAGEMAP_BY_FRAMES, &v->frames, NULL) != PW_OK)
+		v->frames = NULL; /* it is for root; the grid says what is missing without it */
 	return err;
 }
 

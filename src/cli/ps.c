@@ -89,13 +89,9 @@ bool ps_has_column(const struct ps *v, unsigned column)
 static int column_find(const char *name)
 {
 	int field = proclist_find(name);
-	for (int c = PROC_FIELDS; field < 0 && c < PS_COLUMNS; c++) {
-		const char *others = ps_column_others((unsigned)c), *at = strcasestr(others, name);
-		size_t n = strlen(name);
-		bool other = n && at && (at == others || at[-1] == ',') && (at[n] == ',' || !at[n]);
-		if (strcasecmp(ps_column_name((unsigned)c), name) == 0 || other)
-			return c;
-	}
+	for (unsigned c = PROC_FIELDS; field < 0 && c < PS_COLUMNS; c++)
+		if (strcasecmp(ps_column_name(c), name) == 0 || proclist_listed(ps_column_others(c), name))
+			return (int)c;
 	return field;
 }
 

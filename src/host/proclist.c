@@ -35,20 +35,21 @@ const struct proclist_about proclist_about[PROC_FIELDS] = {
 #undef X
 };
 
-/* Is the word one of a list with commas? */
-static bool listed(const char *list, const char *word)
+bool proclist_listed(const char *list, const char *name)
 {
-	size_t n = strlen(word);
-	for (const char *at = list; n && *at; at += at[strcspn(at, ",")] ? strcspn(at, ",") + 1 : strlen(at))
-		if (strncasecmp(at, word, n) == 0 && (at[n] == ',' || !at[n]))
+	size_t n = strlen(name), length;
+	for (const char *at = list; n && *at; at += length + (at[length] == ',')) {
+		length = strcspn(at, ",");
+		if (length == n && strncasecmp(at, name, n) == 0)
 			return true;
+	}
 	return false;
 }
 
 int proclist_find(const char *name)
 {
 	for (int f = 0; f < PROC_FIELDS; f++)
-		if (strcasecmp(proclist_about[f].name, name) == 0 || listed(proclist_about[f].others, name))
+		if (strcasecmp(proclist_about[f].name, name) == 0 || proclist_listed(proclist_about[f].others, name))
 			return f;
 	return -1;
 }

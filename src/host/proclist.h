@@ -71,6 +71,8 @@ struct proclist {
 
 /* The field that answers to a name, in any case, or -1. */
 int proclist_find(const char *name);
+/* Is the name one of a list with commas, in any case? */
+bool proclist_listed(const char *list, const char *name);
 
 /* Fills in what PID/stat tells, and who owns it, of the processes named, or of all there are when n is 0.
  * => processes that have ended are counted; PW_NOTFOUND when one that was named is not there. */
