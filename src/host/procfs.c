@@ -98,6 +98,7 @@ static enum pw_err fail(const struct procfs *p, const char *path, int error, str
 		return pw_fail(why, PW_UNSUPPORTED, "%s%s%s: this kernel has no such file", p->root, slash, path);
 	if (error == EACCES || error == EPERM)
 		return pw_fail(why, PW_ACCESS, "%s%s%s: %s", p->root, slash, path,
+			       !geteuid() ? "not even this root may (a container, or a process that guards itself)" :
 			       pid ? "another user's process; only root may read this" : "only root may read this");
 	return pw_fail(why, error == ENOMEM ? PW_NOMEM : PW_IO, "%s%s%s: %s", p->root, slash, path, strerror(error));
 }
