@@ -104,6 +104,17 @@ if [ -w /dev/full ]; then
 else
 	skip 'a full disk: there is no /dev/full'
 fi
+if have script; then # a terminal: the live screen, which q ends
+	(sleep 1; printf q) |
+		TERM=xterm LC_ALL=C timeout 30 script -qec "stty rows 30 cols 100; '$pageworks' stat 0.1" typed >/dev/null 2>&1
+	ok=$?
+	tr '\033\r' '\n ' <typed >screen
+	[ $ok -eq 0 ] && grep -qF '[?1049h' screen && grep -qF '[?1049l' screen && grep -q '^.*used = total - available' screen &&
+		grep -q 'major faults  *0 /s  *\.\.* 0 /s' screen
+	point $? 'a live screen with the history of each figure, given back at the end'
+else
+	skip 'a live screen: there is no script(1)'
+fi
 "$pageworks" stat 0.02 | head -1 >out
 [ "$(wc -l <out)" -eq 1 ]
 point $? 'a closed pipe ends it'

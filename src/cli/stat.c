@@ -44,7 +44,7 @@ struct watch {
 	struct stat_live *screen;
 };
 
-static void stat_word(struct watch *v, const struct argp_state *state, const char *arg)
+static void stat_word(struct watch *v, const char *arg)
 {
 	struct pw_why why;
 	char *end;
@@ -59,7 +59,6 @@ static void stat_word(struct watch *v, const struct argp_state *state, const cha
 		exit(cli_error("%s: one INTERVAL and one COUNT, no more", arg));
 	if (text_u64(arg, &v->count, &why) != PW_OK || !v->count)
 		exit(cli_error("'%s' is not a count; write a number from 1", arg));
-	(void)state;
 }
 
 static error_t stat_parse(int key, char *arg, struct argp_state *state)
@@ -71,7 +70,7 @@ static error_t stat_parse(int key, char *arg, struct argp_state *state)
 	case KEY_EXPLAIN: v->explain = true; break;
 	case KEY_SINCE_BOOT: v->since_boot = true; break;
 	case KEY_LINES: v->lines = true; break;
-	case ARGP_KEY_ARG: stat_word(v, state, arg); break;
+	case ARGP_KEY_ARG: stat_word(v, arg); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
@@ -107,6 +106,13 @@ static int stat_words(struct watch *v, int argc, char **argv)
 	return CLI_OK;
 }
 
+/* A terminal that can be drawn on; colour has no part in it. */
+static bool can_draw(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
 static int stat_open(struct watch *v)
 {
 	struct pw_why why = { "" };
@@ -116,7 +122,7 @@ static int stat_open(struct watch *v)
 		return cli_error("-o - and --json -: only one of them can have standard output");
 	if (output_open(&v->text) != CLI_OK || output_open(&v->json) != CLI_OK)
 		return CLI_FAILED;
-	v->live = v->has_interval && !v->lines && !v->explain && output_is_stdout(&v->text) && cli_colour(stdout);
+	v->live = v->has_interval && !v->lines && !v->explain && output_is_stdout(&v->text) && can_draw();
 	if (procfs_open(NULL, &v->proc, &why) != PW_OK)
 		return cli_error("%s", why.text);
 	return CLI_OK;

@@ -9,7 +9,6 @@ struct stat_look {
 	const struct snapshot *then, *now;   /* then NULL: since boot */
 	struct figures figures;
 	bool explain;                        /* formulas with their numbers, and what they mean */
-	bool colour;
 };
 
 /* Every figure in a line of its own, in groups; swap areas, pools, and what could not be read. */
