@@ -76,7 +76,6 @@ vmstat() {
 }
 
 pressure() {
-	mkdir -p "$proc/pressure"
 	echo 'some avg10=1.50 avg60=0.70 avg300=0.10 total=9000000
 full avg10=0.50 avg60=0.30 avg300=0.05 total=3000000' >"$proc/pressure/memory"
 	echo 'some avg10=2.00 avg60=1.00 avg300=0.50 total=7000000
@@ -87,7 +86,6 @@ full avg10=1.00 avg60=0.60 avg300=0.20 total=6000000' >"$proc/pressure/io"
 
 pool() { # pool KIB TOTAL FREE RESERVED SURPLUS
 	at=$sys/kernel/mm/hugepages/hugepages-$1kB
-	mkdir -p "$at"
 	echo "$2" >"$at/nr_hugepages"
 	echo "$3" >"$at/free_hugepages"
 	echo "$4" >"$at/resv_hugepages"
@@ -96,7 +94,6 @@ pool() { # pool KIB TOTAL FREE RESERVED SURPLUS
 
 transparent() {
 	at=$sys/kernel/mm/transparent_hugepage
-	mkdir -p "$at/khugepaged"
 	echo 'always [madvise] never' >"$at/enabled"
 	echo 'always defer defer+madvise [madvise] never' >"$at/defrag"
 	echo 2097152 >"$at/hpage_pmd_size"
@@ -104,14 +101,18 @@ transparent() {
 }
 
 process() { # process PID NAME STATE MINFLT MAJFLT VSIZE RSS
-	mkdir -p "$proc/$1"
 	echo "$1 ($2) $3 1 $1 $1 0 -1 4194304 $4 11 $5 12 130 40 5 6 20 0 3 0 1000$1 $6 $7 18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 \
 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0" >"$proc/$1/stat"
 	printf '%s' "$2" >"$proc/$1/comm"
 	echo "$(($6 / 4096)) $7 200 10 0 300 0" >"$proc/$1/statm" 2>/dev/null || echo "4503599627370495 $7 200 10 0 300 0" >"$proc/$1/statm"
 	: >"$proc/$1/cmdline"
+	name=$2
+	case $name in
+	*"
+"*) name=$(printf '%s' "$name" | sed -e ':a' -e '$!N' -e '$!ba' -e 's/\n/\\n/g') ;;
+	esac
 	printf 'Name:\t%s\nUmask:\t0022\nState:\t%s (sleeping)\nTgid:\t%s\nPid:\t%s\nPPid:\t1\nUid:\t1000\t1000\t1000\t1000\n' \
-		"$(printf '%s' "$2" | sed -e ':a' -e '$!N' -e '$!ba' -e 's/\n/\\n/g')" "$3" "$1" "$1" >"$proc/$1/status"
+		"$name" "$3" "$1" "$1" >"$proc/$1/status"
 }
 
 status_memory() { # status_memory PID VM_KB RSS_KB SWAP_KB PTE_KB
@@ -153,6 +154,7 @@ mappings() { # mappings PID: a text of 64 KiB, a heap of 4 MiB and a stack
 }
 
 processes() {
+	mkdir -p "$proc/1" "$proc/2" "$proc/17" "$proc/18" "$proc/19" "$proc/21" "$proc/22"
 	process 1 init S 5000 50 170000000 3000
 	process 2 kthreadd S 0 0 0 0
 	process 17 'a name' S 4321 21 4395008 1020
@@ -173,6 +175,9 @@ line' S 20 2 16384 4
 	ln -sfn 17 "$proc/self"
 }
 
+mkdir -p "$proc/sys/vm" "$proc/sys/kernel" "$sys/kernel/mm/transparent_hugepage/khugepaged" \
+	"$sys/kernel/mm/hugepages/hugepages-2048kB" "$sys/kernel/mm/hugepages/hugepages-1048576kB"
+! since 4 20 || mkdir -p "$proc/pressure"
 meminfo >"$proc/meminfo"
 vmstat >"$proc/vmstat"
 ! since 4 20 || pressure
@@ -186,7 +191,6 @@ transparent
 } >"$proc/swaps"
 echo "Linux version $kernel.0-test (nobody@nowhere)" >"$proc/version"
 echo '5000.25 9000.50' >"$proc/uptime"
-mkdir -p "$proc/sys/vm" "$proc/sys/kernel"
 echo "$kernel.0-test" >"$proc/sys/kernel/osrelease"
 echo 0 >"$proc/sys/vm/overcommit_memory"
 echo 60 >"$proc/sys/vm/swappiness"
