@@ -196,15 +196,24 @@ static void a_process_is_joined(void **state)
 	}
 	for (int i = 0; i < 64; i++)
 		p[i * PAGE] = 2;
-	unsigned seen = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		for (int i = 0; i < 40; i++)
+			p[i * PAGE] = 3;
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	unsigned fresh = 0, copied = 0;
 	assert_int_equal(faults_collect(f, true), PW_OK);
 	while (faults_next(f, &fault))
 		if (fault.address >= (uintptr_t)p && fault.address < (uintptr_t)p + 64 * PAGE) {
-			assert_int_equal(fault.class, FAULT_first_touch);
+			bool ours = fault.pid == (uint32_t)getpid();
+			assert_int_equal(fault.class, ours ? FAULT_first_touch : FAULT_copy_on_write);
 			assert_string_equal(fault.name, "[anonymous]");
-			seen++;
+			++*(ours ? &fresh : &copied);
 		}
-	assert_int_equal(seen, 32);
+	assert_int_equal(fresh, 32);
+	assert_int_equal(copied, 40);
 	faults_close(f);
 	munmap((void *)p, 64 * PAGE);
 	o.rings.pid = 0x7ffffff0;

@@ -373,12 +373,12 @@ enum pw_err spaces_take(struct spaces *s, const struct fault_record *r)
 
 /* ---- a process that runs already */
 
-/* What a page that is there already is taken for.  Of a page of its own it is not known whether it is shared with a relative. */
+/* What a page that is there already is taken for.  Whether a page of its own is shared with a relative from before is not known. */
 static unsigned page_found(uint32_t is)
 {
 	if (is & PAGEMAP_SWAPPED)
 		return PAGE_SWAPPED | PAGE_OWN;
-	return is & (PAGEMAP_ZERO | PAGEMAP_FILE) ? PAGE_ZERO : PAGE_DOUBTFUL | PAGE_OWN;
+	return is & (PAGEMAP_ZERO | PAGEMAP_FILE) ? PAGE_ZERO : PAGE_OWN;
 }
 
 /* => false: what was touched of this mapping is not known. */
