@@ -56,6 +56,10 @@ _pageworks()
 		COMPREPLY=($(compgen -W "$(_pageworks_options "$command" "$verb") --" -- "$word"))
 		return
 	fi
+	if [[ $verb == caps ]]; then
+		COMPREPLY=($(compgen -W "$("$command" caps --list 2>/dev/null | awk '{ print $1 }')" -- "$word"))
+		return
+	fi
 	if [[ $verb == policies ]]; then
 		COMPREPLY=($(compgen -W "$(_pageworks_names "$command" --policy)" -- "$word"))
 		return

@@ -221,15 +221,21 @@ static int faults_start(struct faults_verb *v)
 	struct faults_options o = {
 		.rings = { .pid = v->report.pid, .at_exec = v->held }, .tell = tell_trace, .task = tell_task, .ctx = v,
 	};
-	if (faults_open(&o, &v->faults, &why) != PW_OK)
-		return cli_error("%s%s", why.text, v->held ? "" : "; 'pageworks stat' counts faults without watching them");
+	enum pw_err err = faults_open(&o, &v->faults, &why);
+	v->report.blind = v->held && !v->trace && (err == PW_ACCESS || err == PW_UNSUPPORTED);
+	if (err != PW_OK) {
+		cli_error("%s%s", why.text, v->report.blind ? "; only the totals of getrusage are counted"
+		          : v->held ? "" : "; 'pageworks map --watch' and 'ps --interval' count faults without watching them");
+		if (!v->report.blind)
+			return CLI_FAILED;
+	}
 	if (!v->held) {
 		interrupt_watch();
 		return CLI_OK;
 	}
 	faults_signals(v->hold.pid);
 	v->held = false;
-	enum pw_err err = hold_release(&v->hold, words[0], &why);
+	err = hold_release(&v->hold, words[0], &why);
 	if (err != PW_OK) {
 		cli_error("%s", why.text);
 		return faults_exit_status(err);
@@ -302,6 +308,15 @@ static void faults_watch(struct faults_verb *v)
 	tally_sort(&v->report.tally);
 }
 
+/* The totals of a command whose faults may not be watched one by one. */
+static void faults_wait_blindly(struct faults_verb *v)
+{
+	double began = clock_seconds();
+	while (!faults_reap(v))
+		usleep(5000);
+	v->report.seconds = clock_seconds() - began;
+}
+
 static enum pw_err render_text(void *ctx, FILE *memory)
 {
 	struct faults_verb *v = ctx;
@@ -341,10 +356,15 @@ static int faults_all(struct faults_verb *v, int argc, char **argv)
 	if (status != CLI_OK)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	faults_watch(v);
+	if (v->report.blind)
+		faults_wait_blindly(v);
+	else
+		faults_watch(v);
 	if (v->text.file && !v->no_lines)
 		status = output_write(&v->text, render_text, v);
-	if (output_write(&v->json, render_json, v) != CLI_OK || faults_end_trace(v) != CLI_OK)
+	if (output_write(&v->json, render_json, v) != CLI_OK)
+		status = CLI_FAILED;
+	if (faults_end_trace(v) != CLI_OK)
 		status = CLI_FAILED;
 	return status == CLI_OK && v->report.flaw ? cli_error("%s", v->report.flaw) : status;
 }
@@ -357,8 +377,8 @@ int cli_faults(int argc, char **argv)
 	int status = faults_all(&v, argc, argv);
 	if (v.held)
 		hold_abandon(&v.hold);
-	if (v.trace && faults_trace_finish(v.trace, NULL) != PW_OK)
-		status = CLI_FAILED;
+	if (v.trace)
+		faults_trace_remove(v.trace);
 	output_close(&v.text);
 	output_close(&v.json);
 	faults_close(v.faults);

@@ -46,6 +46,8 @@ static void text_head(FILE *out, const struct faults_report *r)
 		fprintf(out, "Page faults of process %u and what it started", r->pid);
 	}
 	fprintf(out, ", %.3f s\n\n", r->seconds);
+	if (r->blind)
+		return;
 	fprintf(out, "  %s faults: %s minor, %s major", count(a, r->tally.faults), count(b, r->tally.faults - r->tally.major),
 	        count(c, r->tally.major));
 	if (r->tally.huge)
@@ -69,11 +71,14 @@ static void text_counters(FILE *out, const struct faults_report *r)
 		fprintf(out, "  the kernel counted %s: %s %s\n", count(a, counted),
 		        count(b, counted > r->tally.faults ? counted - r->tally.faults : r->tally.faults - counted),
 		        counted > r->tally.faults ? "have no record" : "more have a record");
-	if (!r->ended)
-		return;
+}
+
+static void text_usage(FILE *out, const struct faults_report *r)
+{
+	char a[40], b[40];
 	uint64_t own = (uint64_t)r->rusage.ru_minflt + (uint64_t)r->rusage.ru_majflt;
 	fprintf(out, "  getrusage: %s minor, %s major", count(a, (uint64_t)r->rusage.ru_minflt), count(b, (uint64_t)r->rusage.ru_majflt));
-	if (own > r->tally.faults)
+	if (own > r->tally.faults && !r->blind)
 		fprintf(out, "; %s more%s", count(a, own - r->tally.faults), r->state.kernel
 		        ? ", from before the program began or where the kernel makes no event" : ", most of them in system calls");
 	fputs("\n", out);
@@ -157,7 +162,13 @@ static enum pw_err text_table(FILE *out, const struct tally_table *from, const c
 enum pw_err faults_text(FILE *out, const struct faults_report *r, bool colour)
 {
 	text_head(out, r);
+	if (r->blind) {
+		text_usage(out, r);
+		return PW_OK;
+	}
 	text_counters(out, r);
+	if (r->ended)
+		text_usage(out, r);
 	enum pw_err err = PW_OK;
 	if (r->tally.faults) {
 		err = text_classes(out, r, colour);
@@ -251,9 +262,11 @@ enum pw_err faults_json(FILE *out, const struct faults_report *r)
 			jsonw_string(&j, NULL, r->command[i]);
 		jsonw_end(&j);
 	}
-	json_faults(&j, r);
-	json_table(&j, "mappings", &r->tally.mappings);
-	json_table(&j, "functions", &r->tally.functions);
+	if (!r->blind) {
+		json_faults(&j, r);
+		json_table(&j, "mappings", &r->tally.mappings);
+		json_table(&j, "functions", &r->tally.functions);
+	}
 	json_program(&j, r);
 	jsonw_object(&j, "checks");
 	jsonw_u64(&j, "passed", r->flaw ? 0 : 1);

@@ -11,6 +11,7 @@ struct faults_report {
 	unsigned n_words;
 	uint32_t pid;
 	double seconds;
+	bool blind;                  /* faults could not be watched: the rest of this is all there is */
 	bool ended;                  /* the command has, and these are its figures */
 	int exit_status, signal;
 	struct rusage rusage;

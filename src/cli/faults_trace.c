@@ -200,3 +200,10 @@ enum pw_err faults_trace_finish(struct faults_trace *t, struct pw_why *why)
 	mem_free(t);
 	return err;
 }
+
+void faults_trace_remove(struct faults_trace *t)
+{
+	pwt_writer_remove(t->writer);
+	htab_fini(&t->threads);
+	mem_free(t);
+}

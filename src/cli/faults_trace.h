@@ -13,3 +13,5 @@ void faults_trace_fault(struct faults_trace *t, const struct fault *f);
 uint64_t faults_trace_refs(const struct faults_trace *t);
 /* Ends the file and frees.  => what went wrong, now or before; the file then holds what was written whole. */
 must_use enum pw_err faults_trace_finish(struct faults_trace *t, struct pw_why *why);
+/* Frees; a regular file is removed. */
+void faults_trace_remove(struct faults_trace *t);

@@ -237,7 +237,8 @@ static void unwatch(struct rings *r)
 	r->n_events = 0;
 }
 
-static enum pw_err refused(int error, uint32_t pid, struct pw_why *why)
+/* at_all: not even our own faults may be watched. */
+static enum pw_err refused(int error, bool at_all, uint32_t pid, struct pw_why *why)
 {
 	int level = 0;
 	FILE *f = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
@@ -253,8 +254,10 @@ static enum pw_err refused(int error, uint32_t pid, struct pw_why *why)
 		if (level > 2)
 			return pw_fail(why, PW_ACCESS, "this kernel lets no ordinary user watch page faults (kernel.perf_event_paranoid is "
 			               "%d); root may, or after: sysctl kernel.perf_event_paranoid=2", level);
-		return pw_fail(why, PW_ACCESS, "the kernel does not let us watch process %u: it is another user's, guards its memory, or a "
-		               "container forbids perf_event_open; root outside may", pid);
+		if (at_all)
+			return pw_fail(why, PW_ACCESS, "page faults cannot be watched here: a sandbox or container forbids perf_event_open");
+		return pw_fail(why, PW_ACCESS, "the kernel does not let us watch process %u: it is another user's, or guards its memory; "
+		               "root may", pid);
 	case ENOSYS:
 	case ENOENT:
 	case EOPNOTSUPP:
@@ -278,12 +281,9 @@ static void raise_limit(void)
 
 static int rings_watch(struct rings *r, const struct rings_options *o)
 {
-	int error = attr_settle(r);
-	if (error)
-		return error;
 	raise_limit();
 	r->pages = RING_PAGES_MOST;
-	error = o->at_exec ? watch_thread(r, (pid_t)o->pid) : watch_threads(r, o->pid);
+	int error = o->at_exec ? watch_thread(r, (pid_t)o->pid) : watch_threads(r, o->pid);
 	for (unsigned i = 0; i < r->n_rings; i++)
 		if (r->ring[i].page)
 			r->poll[r->n_poll++] = (struct pollfd){ .fd = r->ring[i].fd, .events = POLLIN };
@@ -296,23 +296,25 @@ enum pw_err rings_open(const struct rings_options *o, struct rings **ret, struct
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	*ret = NULL;
 	if (!r)
-		return refused(ENOMEM, o->pid, why);
+		return refused(ENOMEM, false, o->pid, why);
 	r->n_rings = cpus > 0 ? (unsigned)cpus : 1;
 	r->ring = mem_zalloc(r->n_rings, sizeof *r->ring);
 	r->poll = mem_zalloc(r->n_rings, sizeof *r->poll);
 	if (!r->ring || !r->poll) {
 		r->n_rings = 0;
 		rings_close(r);
-		return refused(ENOMEM, o->pid, why);
+		return refused(ENOMEM, false, o->pid, why);
 	}
 	for (unsigned i = 0; i < r->n_rings; i++)
 		r->ring[i].fd = -1;
 	r->kernel = true;
 	attr_init(r, o->at_exec);
-	int error = rings_watch(r, o);
+	int error = attr_settle(r);
+	bool at_all = error != 0;
+	error = error ? error : rings_watch(r, o);
 	if (error) {
 		rings_close(r);
-		return refused(error, o->pid, why);
+		return refused(error, at_all, o->pid, why);
 	}
 	*ret = r;
 	return PW_OK;
