@@ -255,7 +255,7 @@ static enum pw_err refused(int error, bool at_all, uint32_t pid, struct pw_why *
 			return pw_fail(why, PW_ACCESS, "this kernel lets no ordinary user watch page faults (kernel.perf_event_paranoid is "
 			               "%d); root may, or after: sysctl kernel.perf_event_paranoid=2", level);
 		if (at_all)
-			return pw_fail(why, PW_ACCESS, "page faults cannot be watched here: a sandbox or container forbids perf_event_open");
+			return pw_fail(why, PW_ACCESS, "page faults cannot be watched here: a sandbox forbids perf_event_open");
 		return pw_fail(why, PW_ACCESS, "the kernel does not let us watch process %u: it is another user's, or guards its memory; "
 		               "root may", pid);
 	case ENOSYS:
