@@ -271,8 +271,11 @@ static void faults_drain(struct faults_verb *v, bool last)
 			v->report.flaw = "memory ran out, and faults are missing in the tables";
 		if (v->trace)
 			faults_trace_fault(v->trace, &f);
-		if (v->text.file && !v->summary && !v->no_lines)
+		if (v->text.file && !v->summary && !v->no_lines) {
+			if (v->report.tally.faults == 1)
+				faults_heading(v->text.file);
 			faults_line(v->text.file, &f);
+		}
 	}
 	/* Nobody reads the lines any more: the command goes on. */
 	if (v->text.file && (fflush(v->text.file) != 0 || ferror(v->text.file)))

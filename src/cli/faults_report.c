@@ -18,6 +18,12 @@ static const char *file_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+void faults_heading(FILE *out)
+{
+	fprintf(out, "%11s %15s %-5s %-13s %-5s %-14s  %s  %s\n", "seconds", "process/thread", "fault", "class", "by a", "address",
+	        "mapping+place", "function");
+}
+
 void faults_line(FILE *out, const struct fault *f)
 {
 	fprintf(out, "%11.6f %7u/%-7u %-5s %-13s %-5s 0x%012" PRIx64 "  %s", (double)f->time_ns / 1e9, f->pid, f->tid,

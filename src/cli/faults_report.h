@@ -19,7 +19,8 @@ struct faults_report {
 	const char *flaw;
 };
 
-/* One line for a fault as it happens. */
+/* One line for a fault as it happens, and what stands above the first. */
+void faults_heading(FILE *out);
 void faults_line(FILE *out, const struct fault *f);
 /* => PW_NOMEM. */
 must_use enum pw_err faults_text(FILE *out, const struct faults_report *r, bool colour);
