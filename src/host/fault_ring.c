@@ -95,7 +95,7 @@ static void attr_init(struct rings *r, bool at_exec)
 	r->attr = (struct perf_event_attr){
 		.type = PERF_TYPE_SOFTWARE, .size = sizeof r->attr, .sample_period = 1, .inherit = 1, .sample_id_all = 1,
 		.mmap = 1, .mmap2 = 1, .mmap_data = 1, .comm = 1, .comm_exec = 1, .task = 1, .exclude_hv = 1,
-		.use_clockid = 1, .clockid = CLOCK_MONOTONIC, .watermark = 1, .disabled = at_exec, .enable_on_exec = at_exec,
+		.use_clockid = 1, .clockid = CLOCK_MONOTONIC, .watermark = 1, .disabled = 1, .enable_on_exec = at_exec,
 	};
 }
 
@@ -284,6 +284,9 @@ static int rings_watch(struct rings *r, const struct rings_options *o)
 	raise_limit();
 	r->pages = RING_PAGES_MOST;
 	int error = o->at_exec ? watch_thread(r, (pid_t)o->pid) : watch_threads(r, o->pid);
+	/* Only now: what happened before its ring was there would be counted without a record. */
+	for (unsigned i = 0; !o->at_exec && i < r->n_events; i++)
+		ioctl(r->event[i].fd, PERF_EVENT_IOC_ENABLE, 0);
 	for (unsigned i = 0; i < r->n_rings; i++)
 		if (r->ring[i].page)
 			r->poll[r->n_poll++] = (struct pollfd){ .fd = r->ring[i].fd, .events = POLLIN };
@@ -447,6 +450,9 @@ static void buffer_compact(struct rings *r)
 enum pw_err rings_collect(struct rings *r, bool last)
 {
 	enum pw_err err = PW_OK;
+	/* What still runs is counted no longer, so that counts and records are of the same time. */
+	for (unsigned i = 0; last && i < r->n_events; i++)
+		ioctl(r->event[i].fd, PERF_EVENT_IOC_DISABLE, 0);
 	buffer_compact(r);
 	r->safe_ns = r->began_ns;
 	r->began_ns = now_ns();
