@@ -225,6 +225,10 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret);
 /* From now on at most so many frames hold programs' pages.  => n_frames is larger; PW_NOFRAMES: fewer pages than that cannot leave,
  * and the limit is as it was; PW_NOMEM */
 must_use enum pw_err kernel_resize(struct kernel *k, uint64_t page_frames);
+/* Copies what swap holds into another store, slot by slot; then the kernel may go on with that one, as in the child of a fork, where the
+ * other belongs to the parent.  => PW_IO and others from the stores, with why */
+must_use enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *why);
+void kernel_swap_change(struct kernel *k, struct store *to);
 /* What the swap store said when it failed last; "": it has not. */
 const char *kernel_swap_why(const struct kernel *k);
 /* Bytes of host memory the kernel has touched for its own records: frames, pages, swap, mappings; without the pmap's. */

@@ -117,3 +117,34 @@ const char *swap_flaw(const struct swap *sw)
 		return "swap: the count of used slots differs from the slots with an owner";
 	return used <= sw->limit && sw->n_owners <= sw->limit ? NULL : "swap: more slots than the store has";
 }
+
+/* => n slots from first are used */
+static enum pw_err run_copy(struct store *from, struct store *to, uint64_t first, uint32_t n, uint8_t *bytes, struct pw_why *why)
+{
+	void *pages[SWAP_CLUSTER];
+	for (uint32_t i = 0; i < n; i++)
+		pages[i] = bytes + (size_t)i * from->page_bytes;
+	enum pw_err err = store_read(from, first, n, pages, why);
+	return err ? err : store_write(to, first, n, (const void *const *)pages, why);
+}
+
+enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *why)
+{
+	const struct swap *sw = &k->swap;
+	uint8_t *bytes = mem_reserve((size_t)SWAP_CLUSTER * to->page_bytes);
+	enum pw_err err = bytes ? PW_OK : pw_fail(why, PW_NOMEM, "no memory to copy swap with");
+	for (uint64_t slot = 0, n; !err && slot < sw->n_owners; slot += n ? n : 1) {
+		for (n = 0; n < SWAP_CLUSTER && slot + n < sw->n_owners && sw->owner[slot + n];)
+			n++;
+		if (n)
+			err = run_copy(sw->store, to, slot, (uint32_t)n, bytes, why);
+	}
+	mem_unreserve(bytes, (size_t)SWAP_CLUSTER * to->page_bytes);
+	return err;
+}
+
+void kernel_swap_change(struct kernel *k, struct store *to)
+{
+	k->swap.store = to;
+	k->config.swap = to;
+}

@@ -50,6 +50,8 @@ struct pager {
 	sigset_t signals;            /* of who holds the lock */
 	pthread_t thread;
 	volatile bool quit;
+	struct store *child_swap;    /* during a fork; NULL: there is none, child_why says why */
+	struct pw_why child_why;
 };
 
 const uint64_t *pager_range(const struct pager *p)
@@ -148,7 +150,9 @@ static void fault_serve(struct pager *p, const struct uffd_fault *f)
 		return;
 	struct fault_report r = process_fault(p->process, 0, at, kind);
 	fault_ended(p, &r, page);
-	uffd_wake(&p->uffd, page, PAGER_PAGE);
+	bool came = r.outcome == FAULT_OUTCOME_RESOLVED && (r.cause == FAULT_demand_zero || r.cause == FAULT_swap_in);
+	if (!came)
+		uffd_wake(&p->uffd, page, PAGER_PAGE); /* the copy that brings a page wakes by itself */
 	pager_check(p);
 }
 
@@ -516,16 +520,32 @@ const char *pager_flaw(struct pager *p)
 
 /* ---- fork ---- */
 
+/* What is in a file is the parent's: the child gets a copy, made while nothing moves. */
+static void fork_swap_copy(struct pager *p)
+{
+	p->child_why = (struct pw_why){ "" };
+	p->child_swap = NULL;
+	if (!p->config.another || p->config.another(p->config.ctx, &p->child_swap, &p->child_why))
+		return;
+	if (kernel_swap_copy(p->kernel, p->child_swap, &p->child_why)) {
+		store_close(p->child_swap);
+		p->child_swap = NULL;
+	}
+}
+
 void pager_fork_prepare(struct pager *p)
 {
 	pager_lock(p);
 	pmap_host_flush(p->pmap);
+	fork_swap_copy(p);
 	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DOFORK);
 }
 
 void pager_fork_parent(struct pager *p)
 {
 	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DONTFORK);
+	store_close(p->child_swap);
+	p->child_swap = NULL;
 	pager_unlock(p);
 }
 
@@ -543,6 +563,11 @@ static void map_inherit(void *ctx, const struct mapping_info *m)
 void pager_fork_child(struct pager *p)
 {
 	struct pw_why why = { "" };
+	if (p->config.another && !p->child_swap)
+		pager_stop(p, "the child of a fork was stopped: it has no swap of its own: %s", p->child_why.text);
+	if (p->child_swap)
+		kernel_swap_change(p->kernel, p->child_swap);
+	p->child_swap = NULL;
 	uffd_close(&p->uffd);
 	if (uffd_open(&p->uffd, &why))
 		pager_stop(p, "the child of a fork was stopped: %s", why.text);

@@ -25,6 +25,9 @@ struct pager_config {
 	uint32_t ahead;               /* pages read ahead at most; 0: none */
 	uint64_t seed;
 	struct store *swap;           /* the caller's; outlives the pager */
+	/* Another store of the same kind, for the child of a fork; NULL: the store's contents are memory of this process alone, which
+	 * the host copies. */
+	enum pw_err (*another)(void *ctx, struct store **ret, struct pw_why *why);
 	/* The pager cannot go on: text says why.  It does not return.  NULL: the text goes to standard error, and the process is killed. */
 	void (*stop)(void *ctx, const char *text);
 	/* Called on the pager's thread before it serves anything, and by others before they enter the kernel: a mark for allocators. */

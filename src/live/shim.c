@@ -119,6 +119,13 @@ static void environment_clean(const struct board *b, char **envp)
 		memmove(preload, b->orders.preload_before, strlen(b->orders.preload_before) + 1); /* the end of what is there */
 }
 
+static enum pw_err swap_open(void *ctx, struct store **ret, struct pw_why *why)
+{
+	const struct board_orders *o = &shim_board->orders;
+	(void)ctx;
+	return store_open(o->swap, PAGER_PAGE, o->slots ? o->slots : UINT64_MAX, ret, why);
+}
+
 static enum pw_err pager_start(struct pw_why *why)
 {
 	const struct board_orders *o = &shim_board->orders;
@@ -131,7 +138,9 @@ static enum pw_err pager_start(struct pw_why *why)
 		c.ram_most = c.ram_bytes;
 	enum pw_err err = policy_parse(o->policy, &c.policy, &c.params, why);
 	if (!err)
-		err = store_open(o->swap, PAGER_PAGE, o->slots ? o->slots : UINT64_MAX, &c.swap, why);
+		err = swap_open(NULL, &c.swap, why);
+	if (strstr(o->swap, "file"))
+		c.another = swap_open;
 	return err ? err : pager_open(&c, &shim_pager, why);
 }
 

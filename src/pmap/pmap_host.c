@@ -15,8 +15,9 @@
  * would.  A page that was written during its last stay comes in writable at once and counts as modified.  Referenced: clearing the
  * bit puts the page into the queue but keeps its translation (KEPT); the next touch finds it aside and brings it back, without I/O.
  *
- * 1. A page that is DYING is write-protected: its bytes in the window are those of the frame, so reading on does no harm, and the
- *    drop may wait.  What must not be read on is flushed by the caller (unmapped memory) or by enter (another page comes there).
+ * 1. The bytes of a DYING page in the window are those of the frame: it is write-protected before they are read, so the program going on
+ *    does no harm, and the drop may wait.  What must not be read on is flushed by the caller (unmapped memory) or by enter (another page
+ *    comes there).
  * 2. A frame has one translation at most; entering it elsewhere takes the first away.
  * 3. Bytes are read only after the page is write-protected, so no store of another thread is lost.
  * 4. Writable in the host means MODIFIED is set.
@@ -259,10 +260,10 @@ static unsigned host_page_test_clear(struct pmap_sys *sys, pfn_t n, unsigned mas
 	struct host_frame *f = &h->frame[n.v];
 	unsigned were = f->bits & mask;
 	f->bits &= (uint8_t)~mask;
+	if (were & PMAP_MODIFIED && is_mapped(f))
+		host_frame_protect(h, f);
 	if (f->place != PLACE_MAPPED)
 		return were;
-	if (were & PMAP_MODIFIED)
-		host_frame_protect(h, f);
 	if (were & PMAP_REFERENCED && !f->wired) { /* away, to see whether it comes back */
 		host_drop_push(h, f);
 		f->kept = true;
@@ -288,6 +289,8 @@ static void *host_page_bytes(struct pmap_sys *sys, pfn_t n)
 	struct host_frame *f = &h->frame[n.v];
 	if (f->place == PLACE_MAPPED && f->prot & PMAP_WRITE)
 		frame_open(h, f);
+	if (f->place == PLACE_DYING && f->writable)
+		host_drops_protect(h);
 	return frame_bytes(h, f);
 }
 
@@ -419,7 +422,7 @@ static const char *host_flaw(const struct pmap *pmap)
 		resident++;
 		if (host_frame_at(f->space, f->vpn) != f)
 			return "pmap_host: a mapping is not found under its page";
-		if (f->writable && (f->place != PLACE_MAPPED || !(f->bits & PMAP_MODIFIED)))
+		if (f->writable && (f->place < PLACE_MAPPED || (is_mapped(f) && !(f->bits & PMAP_MODIFIED))))
 			return "pmap_host: a page the host lets be written is not known as modified";
 	}
 	return resident == p->resident ? htab_flaw(&p->chunks) : "pmap_host: the count of mapped pages is wrong";

@@ -4,7 +4,8 @@
  * Idea: pages that go are write-protected and wait in a queue; bytes still wanted when the queue is emptied are copied aside first, into
  * a staging area of which only the pages in use cost memory.
  *
- * 1. A page in the queue is write-protected, and its word says so.
+ * 1. A page in the queue is write-protected before its bytes are read, which is when they are wanted: pages that go together are then
+ *    protected in few calls.  Its word says that it is in the queue.
  * 2. Free staging pages: the first n_stage_clean of them cost the host nothing. */
 #include "pmap_host_impl.h"
 #include <string.h>
@@ -67,10 +68,10 @@ static void stay_note(struct host_frame *f)
 /* => MAPPED becomes DYING */
 void host_drop_push(struct host *h, struct host_frame *f)
 {
-	host_frame_protect(h, f);
 	uint32_t number = (uint32_t)(f - h->frame);
 	if (h->n_drops == h->drop_max)
 		pmap_host_flush(&h->sys);
+	h->unprotected = h->unprotected || f->writable;
 	h->drop[h->n_drops] = (struct drop){ .space = f->space, .vpn = f->vpn, .frame = number + 1 };
 	host_word_set(f->space, f->vpn, WORD_DYING | (number + 1));
 	f->place = PLACE_DYING;
@@ -88,6 +89,7 @@ void host_drop_cancel(struct host *h, struct host_frame *f)
 	}
 	f->place = PLACE_MAPPED;
 	f->kept = false;
+	f->bits |= f->writable ? PMAP_MODIFIED : 0;
 	host_word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
 }
 
@@ -123,6 +125,27 @@ static void addresses_sort(struct drop *d, uint32_t n)
 	}
 }
 
+void host_drops_protect(struct host *h)
+{
+	struct drop pending[DROP_BATCH];
+	uint32_t at = 0;
+	while (h->unprotected) {
+		uint32_t n = 0;
+		for (; at < h->n_drops && n < DROP_BATCH; at++) {
+			if (h->drop[at].frame && h->frame[h->drop[at].frame - 1].writable)
+				pending[n++] = h->drop[at];
+		}
+		h->unprotected = at < h->n_drops;
+		addresses_sort(pending, n);
+		for (uint32_t i = 0, count; i < n; i += count) {
+			uint64_t first = address_of(pending[i].space, pending[i].vpn);
+			for (count = 0; i + count < n && address_of(pending[i + count].space, pending[i + count].vpn) == first + count * PAGE_BYTES;)
+				h->frame[pending[i + count++].frame - 1].writable = false;
+			host_check(h, uffd_protect(h->uffd, first, (uint64_t)count * PAGE_BYTES, true), "the host would not write-protect pages");
+		}
+	}
+}
+
 /* Copies aside what is still wanted. */
 static void drops_rescue(struct host *h)
 {
@@ -154,6 +177,7 @@ void pmap_host_flush(struct pmap_sys *sys)
 	uint64_t end = 0;
 	if (!h->n_drops)
 		return;
+	host_drops_protect(h);
 	drops_rescue(h);
 	addresses_sort(h->drop, h->n_drops);
 	for (uint32_t i = 0; i < h->n_drops; i++) {

@@ -17,7 +17,7 @@ struct host_frame {
 	uint32_t at;               /* STAGED: staging page; DYING: place in the queue */
 	uint8_t place, bits, prot;
 	bool kept;                 /* STAGED, DYING: there is a translation all the same */
-	bool writable;             /* MAPPED: in the host, too */
+	bool writable;             /* MAPPED, DYING: in the host, too */
 	bool wired;
 };
 /* 512 pages of a window: for each the frame mapped there plus one, or with WORD_DYING the one that is being dropped, or 0. */
@@ -45,6 +45,7 @@ struct host {
 	uint64_t n_frames;
 	struct drop *drop;
 	uint32_t n_drops, drop_max;
+	bool unprotected;          /* some of them are still writable */
 	uint8_t *staging;          /* reserved: touched only as far as it is used */
 	uint32_t *stage_free;      /* pages of it in use before, last freed first */
 	uint32_t n_stage_free, n_stage_clean, stage_fresh;
@@ -57,7 +58,6 @@ static inline struct host_pmap *space_of(const struct pmap *p) { return (struct 
 static inline struct host *host_of_space(const struct host_pmap *p) { return host_of(p->pmap.sys); }
 static inline uint64_t address_of(const struct host_pmap *p, uint64_t vpn) { return (vpn << PAGE_SHIFT) + p->offset; }
 static inline bool is_mapped(const struct host_frame *f) { return f->place == PLACE_MAPPED || f->kept; }
-
 
 /* The host refused something that cannot be taken back: from now on the pmap is broken. */
 void host_check(struct host *h, enum pw_err err, const char *what);
@@ -76,5 +76,6 @@ void host_stage_give(struct host *h, uint32_t stage);
 void host_frame_to_stage(struct host *h, struct host_frame *f); /* => it had none: its bytes are whatever was there */
 void host_frame_protect(struct host *h, struct host_frame *f);
 void host_drop_push(struct host *h, struct host_frame *f);      /* MAPPED becomes DYING */
-void host_drop_cancel(struct host *h, struct host_frame *f);    /* DYING becomes MAPPED, write-protected */
+void host_drop_cancel(struct host *h, struct host_frame *f);    /* DYING becomes MAPPED */
+void host_drops_protect(struct host *h);                        /* => no page in the queue is writable */
 void host_frame_detach(struct host *h, struct host_frame *f);   /* the translation goes; the bytes stay somewhere */
