@@ -92,7 +92,10 @@ enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_
 		return PW_OK;
 	for (uint32_t i = 0; i < n; i++)
 		pages[i] = page_bytes(k, frames[i]);
-	return store_read(sw->store, slot, n, pages, &sw->why);
+	enum pw_err err = store_read(sw->store, slot, n, pages, &sw->why);
+	for (uint32_t i = 0; err == PW_IO && i < k->config.read_retries; i++)
+		err = store_read(sw->store, slot, n, pages, &sw->why);
+	return err;
 }
 
 enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])

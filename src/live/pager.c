@@ -33,7 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAULTS = 16, SERVED_EVERY = 64, SLACK_PAGES = 128, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000 };
+enum { FAULTS = 16, SERVED_EVERY = 64, SLACK_PAGES = 128, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
+       READ_RETRIES = 5 };
 /* The first pages of an arena stay empty: the kernel places nothing there. */
 
 struct pager {
@@ -433,7 +434,7 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
 		.page_frames = frames, .page_shift = 12, .personality = c->personality,
 		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
-		.ahead = c->ahead,
+		.ahead = c->ahead, .read_retries = READ_RETRIES,
 	};
 	err = kernel_create(&k, &p->kernel, why);
 	if (!err)

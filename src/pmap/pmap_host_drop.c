@@ -125,6 +125,16 @@ static void addresses_sort(struct drop *d, uint32_t n)
 	}
 }
 
+/* How many of the drops lie together, from the first on. */
+static uint32_t drops_together(const struct drop *d, uint32_t n)
+{
+	uint32_t count = 1;
+	uint64_t first = address_of(d[0].space, d[0].vpn);
+	while (count < n && address_of(d[count].space, d[count].vpn) == first + (uint64_t)count * PAGE_BYTES)
+		count++;
+	return count;
+}
+
 void host_drops_protect(struct host *h)
 {
 	struct drop pending[DROP_BATCH];
@@ -138,10 +148,11 @@ void host_drops_protect(struct host *h)
 		h->unprotected = at < h->n_drops;
 		addresses_sort(pending, n);
 		for (uint32_t i = 0, count; i < n; i += count) {
-			uint64_t first = address_of(pending[i].space, pending[i].vpn);
-			for (count = 0; i + count < n && address_of(pending[i + count].space, pending[i + count].vpn) == first + count * PAGE_BYTES;)
-				h->frame[pending[i + count++].frame - 1].writable = false;
-			host_check(h, uffd_protect(h->uffd, first, (uint64_t)count * PAGE_BYTES, true), "the host would not write-protect pages");
+			count = drops_together(pending + i, n - i);
+			host_check(h, uffd_protect(h->uffd, address_of(pending[i].space, pending[i].vpn), (uint64_t)count * PAGE_BYTES, true),
+			           "the host would not write-protect pages");
+			for (uint32_t k = i; k < i + count; k++)
+				h->frame[pending[k].frame - 1].writable = false;
 		}
 	}
 }

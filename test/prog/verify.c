@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, WORDS = PAGE / 8, STEPS = 30000, FORK_EVERY = 6000 };
+enum { PAGE = 4096, WORDS = PAGE / 8, STEPS = 8000, FORK_EVERY = 2000 };
 
 static uint64_t *memory;
 static uint64_t *version;     /* of each page, apart from it */
