@@ -149,8 +149,8 @@ void host_drops_protect(struct host *h)
 		addresses_sort(pending, n);
 		for (uint32_t i = 0, count; i < n; i += count) {
 			count = drops_together(pending + i, n - i);
-			host_check(h, uffd_protect(h->uffd, address_of(pending[i].space, pending[i].vpn), (uint64_t)count * PAGE_BYTES, true),
-			           "the host would not write-protect pages");
+			uint64_t first = address_of(pending[i].space, pending[i].vpn), bytes = (uint64_t)count * PAGE_BYTES;
+			host_check(h, uffd_protect(h->uffd, first, bytes, true), "the host would not write-protect pages");
 			for (uint32_t k = i; k < i + count; k++)
 				h->frame[pending[k].frame - 1].writable = false;
 		}
