@@ -75,6 +75,7 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	m->config.format = &m->format;
 	m->config.cpu = &m->model;
 	m->walk = walk_instance(&m->format);
+	m->unusual = m->format.two_roots || c->host;
 	m->top = m->format.levels - m->format.top_in_registers;
 	m->keep = ~(((1ull << m->format.page_shift) - 1) << REF_KIND_BITS);
 	enum pw_err err = machine_fill(m, why);

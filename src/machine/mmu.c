@@ -146,7 +146,9 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 	const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user, .set_ad = true,
 					.software_ad = m->model.software_ad };
 	unsigned level = m->format.levels - 1u, rights = PT_EVERYTHING;
-	pfn_t table = mmu_root(m, c, l->va);
+	pfn_t table = c->root;
+	if (__builtin_expect(m->unusual, 0))
+		table = mmu_root(m, c, l->va);
 	for (unsigned n = 1; n < m->format.levels; n++) {
 		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n), &l->pwc_victim[n]);
 		if (i == TLB_SLOT_NONE)
@@ -158,13 +160,15 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		break;
 	}
 	l->walked = true;
-	if (pfn_is_none(table)) {
-		l->walk->fault = MACHINE_FAULT_NOT_PRESENT; /* no second root is loaded */
-		return;
-	}
-	if (m->config.host) {
-		nested_walk(m, c, table, level, rights, &want, l->walk, &l->e);
-		return;
+	if (__builtin_expect(m->unusual, 0)) {
+		if (pfn_is_none(table)) {
+			l->walk->fault = MACHINE_FAULT_NOT_PRESENT; /* no second root is loaded */
+			return;
+		}
+		if (m->config.host) {
+			nested_walk(m, c, table, level, rights, &want, l->walk, &l->e);
+			return;
+		}
 	}
 	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
 	if (l->walk->fault == MACHINE_FAULT_NONE)
@@ -199,7 +203,7 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 		pwc_fill(c, l, level);
 	}
 	m->frame[tlb_entry_pfn(l->e).v].walks++;
-	if (m->config.host)
+	if (__builtin_expect(m->unusual, 0) && m->config.host)
 		nested_count(m, w, l->e);
 }
 

@@ -68,6 +68,7 @@ struct machine {
 	struct cpu_model model;
 	walk_fn walk;
 	unsigned top;            /* levels that walks read */
+	bool unusual;            /* walks are more than one call: two roots, or a host below */
 	struct physmem mem;
 	struct cpu *cpu;
 	struct machine_counts counts;
