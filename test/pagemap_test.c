@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,8 +170,10 @@ static pid_t child_start(void)
 	char c;
 	assert_int_equal(pipe(fd), 0);
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(touch_and_wait(fd[1]));
+	}
 	assert_true(pid > 0);
 	assert_int_equal(read(fd[0], &c, 1), 1);
 	close(fd[0]);
@@ -184,12 +187,15 @@ static void child_end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* A sanitizer reserves terabytes, which are not read word by word. */
+static bool is_read(const struct maps_entry *e) { return e->end < 1ull << 63 && e->end - e->start <= 1ull << 30; }
+
 static struct pagemap_runs whole_process(struct pagemap *p, const struct maps *m)
 {
 	struct pagemap_runs runs = { 0 };
 	struct pw_why why = { "" };
 	for (uint32_t i = 0; i < m->n; i++)
-		if (m->entry[i].end < 1ull << 63 && pagemap_read(p, m->entry[i].start, m->entry[i].end, &runs, &why))
+		if (is_read(&m->entry[i]) && pagemap_read(p, m->entry[i].start, m->entry[i].end, &runs, &why))
 			fail_msg("%s", why.text);
 	assert_null(pagemap_runs_flaw(&runs));
 	return runs;
@@ -205,10 +211,12 @@ static void test_sources_agree(void **state)
 	assert_int_equal(maps_read(host, (uint32_t)pid, MAPS_DETAILED, &m, &why), PW_OK);
 	struct pagemap *words = open_or_skip((uint32_t)pid, PAGEMAP_BY_WORDS), *p;
 	struct pagemap_runs a = whole_process(words, &m);
-	uint64_t present = 0;
+	uint64_t present = 0, rss = 0;
+	for (uint32_t i = 0; i < m.n; i++)
+		rss += is_read(&m.entry[i]) ? m.entry[i].figure[MAPS_RSS] : 0;
 	for (uint64_t i = 0; i < a.n; i++)
 		present += a.run[i].is & PAGEMAP_PRESENT ? a.run[i].end - a.run[i].start : 0;
-	assert_true(present >= maps_sum(&m, MAPS_RSS)); /* the page of zeros is in no Rss */
+	assert_true(rss > 0 && present >= rss); /* the page of zeros is in no Rss */
 	for (enum pagemap_source s = PAGEMAP_BY_SCAN; s < PAGEMAP_SOURCES; s++) {
 		if (s == PAGEMAP_BY_WORDS || pagemap_open(host, (uint32_t)pid, s, &p, &why))
 			continue;

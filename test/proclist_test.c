@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -268,6 +269,7 @@ static pid_t child_start(void)
 	assert_int_equal(pipe(fd), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		touch(area_make(700), 700);
 		if (write(fd[1], "x", 1) != 1)
 			_exit(1);
