@@ -205,12 +205,13 @@ static void history(const struct ptfmt *format, const char *policy, uint64_t pag
 static void same_history_same_answers(void **state)
 {
 	(void)state;
-	static const char *const formats[] = { "x86-64", "x86-32", "sv39", "sv48" };
+	static const char *const formats[] = { "x86-64", "x86-32", "sv39", "sv48", "arm64-4k", "x86-pae", "sv57",
+		"x86-64-la57" };
 	static const char *const policies[] = { "fifo", "lru", "clock", "random" };
-	for (unsigned i = 0; i < 4; i++)
-		for (uint64_t seed = 1; seed <= 2; seed++) {
+	for (unsigned i = 0; i < 8; i++)
+		for (uint64_t seed = 1; seed <= (i < 4 ? 2 : 1); seed++) {
 			history(ptfmt_find(formats[i]), policies[(i + seed) % 4], 20, PERSONALITY_textbook, seed * 10 + i);
-			history(ptfmt_find(formats[i]), policies[i], 3, PERSONALITY_textbook, seed * 20 + i);
+			history(ptfmt_find(formats[i]), policies[i % 4], 3, PERSONALITY_textbook, seed * 20 + i);
 			history(ptfmt_find(formats[i]), "lru", 1000, PERSONALITY_linux, seed * 30 + i);
 		}
 }
