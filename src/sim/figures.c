@@ -115,6 +115,16 @@ static void host_figures(struct computer *c, json_t *root)
 	json_object_set_new(root, "nested", nested);
 }
 
+static json_t *huge_figures(const struct kernel_counts *k, const struct kernel_counts *base)
+{
+	json_t *huge = json_object();
+#define X(name, text) put(huge, #name, k->huge.name - base->huge.name);
+	HUGE_COUNT_LIST(X)
+#undef X
+	put(huge, "resident_pages", k->huge_pages);
+	return huge;
+}
+
 void computer_figures(struct computer *c, const struct computer_base *base, json_t *root)
 {
 	struct kernel_counts k;
@@ -136,6 +146,8 @@ void computer_figures(struct computer *c, const struct computer_base *base, json
 	put(swap, "writes", k.swap_writes - b->swap_writes);
 	put(root, "modelled_ns", k.modelled_ns - b->modelled_ns);
 	host_figures(c, root);
+	if (computer_options(c)->huge != HUGE_never)
+		json_object_set_new(root, "huge", huge_figures(&k, b));
 	json_object_set_new(root, "reclaim", reclaim);
 	json_object_set_new(root, "memory", memory);
 	json_object_set_new(root, "swap", swap);
