@@ -152,6 +152,7 @@ paged "exec goes on being paged" 1M sh -c 'exec sort -S 16M --parallel=1 lines'
 was_paged 1000 "the program after exec"
 paged "a program that dies of a signal" 2M sh -c 'kill -SEGV $$'
 paged "environment and descriptors" 2M sh -c 'env | grep -v "^_=" | sort; ls /proc/self/fd'
+paged "processors" 1M sh -c 'nproc; exec nproc'
 LD_PRELOAD='' paged "an empty LD_PRELOAD" 2M sh -c 'env | grep PRELOAD'
 
 "$pageworks" live --ram 1M --swap-size 1M --quiet -- sort -S 16M --parallel=1 lines >out 2>err

@@ -15,7 +15,6 @@
 #include "../store/store.h"
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,18 +151,6 @@ static void fork_child(void)
 	pager_fork_child(shim_pager);
 }
 
-/* Program and pager on one processor: a fault is then a switch of threads, and no wake-up of another processor. */
-static void pin_here(void)
-{
-	cpu_set_t one;
-	int cpu = sched_getcpu();
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	syscall(SYS_sched_setaffinity, 0, sizeof one, &one);
-}
-
 __attribute__((constructor)) static void shim_begin(int argc, char **argv, char **envp)
 {
 	(void)argc, (void)argv;
@@ -173,7 +160,7 @@ __attribute__((constructor)) static void shim_begin(int argc, char **argv, char 
 	if (shim_board) {
 		environment_clean(shim_board, envp);
 		if (shim_board->orders.pin)
-			pin_here();
+			shim_pin();
 		enum pw_err err = pager_start(&why);
 		if (err)
 			shim_stop(NULL, *why.text ? why.text : pw_err_text(err));

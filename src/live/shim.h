@@ -19,5 +19,9 @@ extern _Thread_local unsigned shim_deep __attribute__((tls_model("initial-exec")
 
 static inline bool shim_has(const void *at) { return pager_range_has(shim_range, (uintptr_t)at); }
 
+/* Keeps this process on the processor it is on, and gives it back those it had: before a program is started. */
+void shim_pin(void);
+void shim_unpin(void);
+
 /* The allocator over the arena begins; before, and if it fails, the C library's serves. */
 bool shim_heap_begin(void);

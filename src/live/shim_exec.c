@@ -58,6 +58,7 @@ static int exec_marked(int fd, const char *path, char *const argv[], char *const
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
+	shim_unpin();
 	return is_meant() ? exec_marked(-100 /* AT_FDCWD */, path, argv, envp, 0) : (int)syscall(SYS_execve, path, argv, envp);
 }
 
@@ -68,6 +69,7 @@ EXPORT int execv(const char *path, char *const argv[])
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
+	shim_unpin();
 	return is_meant() ? exec_marked(fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */)
 	                  : (int)syscall(SYS_execveat, fd, "", argv, envp, 0x1000);
 }
