@@ -155,6 +155,16 @@ paged "environment and descriptors" 2M sh -c 'env | grep -v "^_=" | sort; ls /pr
 paged "processors" 1M sh -c 'nproc; exec nproc'
 LD_PRELOAD='' paged "an empty LD_PRELOAD" 2M sh -c 'env | grep PRELOAD'
 
+if have qemu-x86_64; then
+	"$pageworks" live --ram 8M --policy fifo --personality textbook --quiet --json live.json -- "$prog/scatter" 8192 60000 >out 2>err
+	"$pageworks" run --frames 2048 --policy fifo --quiet --json run.json -- "$prog/scatter" 8192 60000 >native.out 2>>err
+	lived=$(sed -n '/"faults"/,$p' live.json | sed -n 's/.*"total": *\([0-9]*\).*/\1/p' | head -1)
+	simulated=$(sed -n '/"faults"/,$p' run.json | sed -n 's/.*"total": *\([0-9]*\).*/\1/p' | head -1)
+	awk "BEGIN { off = ($lived - $simulated) / $simulated; exit !(off < 0.02 && off > -0.02) }" && cmp -s out native.out
+	point $? "a simulated run of the same program in as many frames has as many faults: $simulated, really $lived"
+else
+	skip "qemu-x86_64 is not installed: no simulated run to compare with"
+fi
 "$pageworks" live --ram 1M --swap-size 1M --quiet -- sort -S 16M --parallel=1 lines >out 2>err
 [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q memory err
 point $? "swap that is full stops the program with one line"
