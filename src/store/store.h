@@ -99,8 +99,8 @@ must_use enum pw_err store_open(const char *spec, uint32_t page_bytes, uint64_t 
 void store_close(struct store *s);
 
 /* Consecutive slots.  All are moved or the call fails: after a failed read the pages are undefined; after a failed write each slot
- * either keeps the new bytes, or answers PW_IO to reads until it is written again or discarded: never other bytes.
- * => PW_NOSPACE beyond the capacity, in slots or in bytes (what was stored before is still there). */
+ * has its new bytes, or its old ones if the write never came to it, or answers PW_IO until it is written again or discarded.
+ * => PW_NOSPACE beyond the capacity, in slots or in bytes; what other slots hold is untouched. */
 must_use enum pw_err store_read(struct store *s, uint64_t slot, uint32_t n, void *const pages[], struct pw_why *why);
 must_use enum pw_err store_write(struct store *s, uint64_t slot, uint32_t n, const void *const pages[], struct pw_why *why);
 /* Slots in any order, no two the same: what a device can serve at once is in flight at once. */

@@ -140,8 +140,9 @@ static void fast_discard(struct tier *t, uint32_t n, const uint64_t slot[])
 
 /* ---- making room */
 
-/* The coldest slots, made BUSY: first those to be written, then those whose copy below is good.  => *ret_write of the former */
-static uint32_t victims_take(struct tier *t, uint64_t slot[CLUSTER], uint32_t *ret_write)
+/* The coldest slots, made BUSY: first those to be written, then those whose copy below is good.  => *ret_write of the former;
+ * *ret_none: there is none in the whole queue (0 may also mean that all looked at so far go round again) */
+static uint32_t victims_take(struct tier *t, uint64_t slot[CLUSTER], uint32_t *ret_write, bool *ret_none)
 {
 	uint64_t clean[CLUSTER];
 	uint32_t n_dirty = 0, n_clean = 0, at = t->oldest;
@@ -163,6 +164,7 @@ static uint32_t victims_take(struct tier *t, uint64_t slot[CLUSTER], uint32_t *r
 	}
 	memcpy(slot + n_dirty, clean, n_clean * sizeof *slot);
 	*ret_write = n_dirty;
+	*ret_none = at == END && !n_dirty && !n_clean;
 	return n_dirty + n_clean;
 }
 
@@ -186,9 +188,8 @@ static enum pw_err demote(struct tier *t, bool *ret_none, struct pw_why *why)
 	enum pw_err err = PW_OK;
 	pthread_mutex_lock(&t->mover.busy);
 	pthread_mutex_lock(&t->lock);
-	uint32_t n = victims_take(t, slot, &n_dirty);
+	uint32_t n = victims_take(t, slot, &n_dirty, ret_none);
 	pthread_mutex_unlock(&t->lock);
-	*ret_none = !n;
 	slots_sort(slot, n_dirty);
 	for (uint32_t i = 0; i < n_dirty; i++)
 		pages[i] = t->pages + (size_t)i * t->store.page_bytes;
