@@ -162,12 +162,15 @@ static void combination_check(const struct combination *c)
 		assert_int_equal(t.stores, jump_vector(c) == 0 && !(c->type & 1));
 	}
 	u = unit_of(c->cpl);
+	u.reg[SEGMENT_FS].d.dpl = (uint8_t)c->rpl;
+	u.reg[SEGMENT_GS].d = plain(14, c->cpl, true);
 	struct segment_transfer back = { .how = SEGMENT_RETURN, .selector = selector, .stack = (uint16_t)(4 << 3 | c->rpl) };
 	fault_is(segment_far(&u, &m, &back, &offset), return_vector(c), 3 << 3);
 	if (return_vector(c) == 0) {
 		assert_int_equal(u.cpl, c->rpl);
 		assert_int_equal(u.reg[SEGMENT_CS].selector, selector);
 		assert_int_equal(u.reg[SEGMENT_DS].usable, c->rpl == c->cpl);
+		assert_true(u.reg[SEGMENT_FS].usable && u.reg[SEGMENT_GS].usable);
 	}
 }
 

@@ -16,6 +16,9 @@ static const char *const good[] = {
 	"process p\nsegment memory 4000 fit=best swap=lru compact=yes\nsegment make 0 1000 rx at 50\nsegment make 1 900\n"
 	"segment write 1:8 7\nsegment grow 1 2000\nsegment share 1 p 7 rs\n"
 	"segment out 7\nsegment read 7:8 4\nsegment compact\nsegment drop 0\nshow segments\n",
+	"machine format=x86-32\nprocess p\nmap 0x1000 8K rw called t\nsegment gdt t 0x7f\nsegment describe gdt 1 code rx dpl=0 pages\n"
+	"segment describe gdt 2 down base=0x1000 limit=0xff dpl=0\nsegment describe gdt 3 gate=0x8 offset=0x44\nsupervisor\n"
+	"segment load ss 0x10\nsegment stack 0 0x10\nuser\nsegment call 0x1b\nsegment write ss:0x800 5\nshow registers\n",
 	"help\nhelp show\nfigures\nquiz 1 2\nexplain last\ncount\nflush\nshow stats\nshow maps\nshow swap\nshow tables\nshow machine\n",
 };
 
@@ -28,7 +31,7 @@ size_t fuzz_seed(unsigned i, uint8_t *bytes, size_t max)
 static bool is_large_segment(const char *line)
 {
 	static const char digits[] = "0123456789abcdefABCDEFx";
-	if (!strstr(line, "segment"))
+	if (!strstr(line, "segment m") && !strstr(line, "segment g"))
 		return false;
 	for (const char *at = line; *at; at += strcspn(at + 1, digits) + 1)
 		if (strspn(at, digits) > 6)
