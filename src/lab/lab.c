@@ -208,7 +208,8 @@ static enum lab_outcome command_unknown(struct lab *l, const char *word)
 /* What was undone is forgotten, the line is remembered.  => false: no memory; the history is as before */
 static bool history_add(struct lab *l, const char *text)
 {
-	char **grown = mem_realloc(l->history, l->at + 1, sizeof *grown), *copy = mem_strdup(text);
+	unsigned room = l->at + 1 > l->n_history ? l->at + 1 : l->n_history; /* what was undone is still there, to be freed */
+	char **grown = mem_realloc(l->history, room, sizeof *grown), *copy = mem_strdup(text);
 	if (grown)
 		l->history = grown;
 	if (!grown || !copy) {
