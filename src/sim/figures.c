@@ -100,9 +100,9 @@ uint64_t computer_free_frames(struct computer *c)
 static void host_figures(struct computer *c, json_t *root)
 {
 	struct result_nested n = { .present = false };
-	json_t *nested = json_object();
 	if (!computer_host(c))
 		return;
+	json_t *nested = json_object();
 	hypervisor_counts(computer_host(c), computer_machine(c), &n);
 	put(nested, "translations", n.both.translations);
 	put(nested, "host_references", n.both.host_references);
