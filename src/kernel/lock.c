@@ -24,7 +24,13 @@ static bool entry_locks(struct process *p, struct entry *other, const struct ent
 		uint64_t index = entry_index(e, page);
 		return other->object == e->object && index >= other->first_index && index - other->first_index < entry_pages(other);
 	}
-	return page >= other->node.start && page < other->node.end && pages_get(&p->map.layer, page) == anon;
+	if (page >= other->node.start && page < other->node.end && pages_get(&p->map.layer, page) == anon)
+		return true;
+	uint64_t at = other->node.start; /* a page shared since a fork may have been moved since */
+	for (uint32_t word; kernel_anon(p->kernel, anon)->refs > 1 && (word = pages_next(&p->map.layer, &at, other->node.end)); at++)
+		if (word == anon)
+			return true;
+	return false;
 }
 
 static bool anyone_locks(struct kernel *k, const struct entry *e, uint64_t page, uint32_t anon)
