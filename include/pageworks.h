@@ -1,12 +1,13 @@
 /* pageworks.h - libpageworks, and its manual.
  *
  * libpageworks is a complete virtual memory system as a library: machines with bit-exact page tables and translation caches, a kernel
- * that serves their page faults, swap, replacement policies.  There are four doors, from the widest to the narrowest:
+ * that serves their page faults, swap, replacement policies.  There are five doors:
  *
  *   1. pw_run         a trace through a machine: one call, one JSON object
  *   2. pw_computer    a machine with a kernel, driven by you: processes, mappings, accesses with real bytes, one at a time
  *   3. your parts     a replacement policy, a swap store, a pager of your own, called by the kernel in place of ours
- *   4. pw_mmu         the MMU alone, for emulators that bring their own kernel and their own page tables
+ *   4. pw_region      memory of your own process, really paged by our kernel
+ *   5. pw_mmu         the MMU alone, for emulators that bring their own kernel and their own page tables
  *
  *     struct pw_computer *c;
  *     struct pw_process *p;
@@ -200,7 +201,37 @@ struct pw_parts {
 /* A file of this size whose bytes a pager provides; the pager must outlive the computer. */
 enum pw_status pw_file_paged(struct pw_computer *c, const struct pw_pager *pager, uint64_t bytes, uint64_t *ret);
 
-/* ---- 4. the MMU alone ----
+/* ---- 4. managed memory of your own process ----
+ *
+ * Memory that this program really uses, through pointers, with at most so much of it resident: faults are served by a kernel of this
+ * library on a thread of its own, through userfaultfd(2), and what does not fit goes to a store.  All threads may use it, and system
+ * calls too.  Stores and pagers are called on the region's thread: they must not touch the region, and not fail lightly: when a page
+ * cannot be had the process is ended with a line on standard error, because there is nobody to tell. */
+
+struct pw_region;
+
+/* Where its pages are when they are not resident.  At most one of swap and store; zeros: "ram". */
+struct pw_region_backing {
+	const char *swap;              /* "ram", "lz4", "file:PATH", ... of pageworks-store(7) */
+	const struct pw_store *store;  /* your own */
+	const struct pw_pager *pager;  /* the region is a file of yours: contents come from read,
+	        stores go to write.  NULL: zeros at first */
+};
+
+/* bytes of memory, of which at most ram_bytes are resident.  policy: "fifo", "clock" and others of pageworks-policies(1) that need no
+ * more than what this computer's MMU tells; NULL: fifo.  backing may be NULL; what it points to must outlive the region.
+ * => PW_E_INVALID, PW_E_MEMORY, PW_E_REFUSED (this computer has no userfaultfd for us) with *why; *ret is NULL then */
+enum pw_status pw_region_create(uint64_t bytes, uint64_t ram_bytes, const char *policy, const struct pw_region_backing *backing,
+                                struct pw_region **ret, char **why);
+void pw_region_destroy(struct pw_region *r); /* the memory goes with it; NULL is allowed */
+void *pw_region_memory(struct pw_region *r);
+/* Changes how much may be resident, up to what it was created with.  => PW_E_INVALID */
+enum pw_status pw_region_resize(struct pw_region *r, uint64_t ram_bytes);
+/* "faults.total", "faults.minor", "faults.major", "reclaim.evicted", "swap.reads", "swap.writes", "memory.resident_pages",
+ * "memory.ram_bytes".  => PW_E_INVALID: there is none of this name */
+enum pw_status pw_region_figure(struct pw_region *r, const char *name, double *ret);
+
+/* ---- 5. the MMU alone ----
  *
  * For a program that has page tables of its own: the emulator's guest writes them into memory, and asks where an address leads. */
 

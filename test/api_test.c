@@ -387,6 +387,73 @@ static void the_mmu_alone(void **state)
 	pw_free(why);
 }
 
+/* ---- memory of this process ---- */
+
+static void refused_regions(void **state)
+{
+	(void)state;
+	struct moody moody = { 0 };
+	const struct pw_store store = { .ctx = &moody, .read = moody_read, .write = moody_write },
+	        half = { .ctx = &moody, .read = moody_read };
+	const struct pw_pager useless = { .ctx = &moody };
+	const struct pw_region_backing two = { .swap = "ram", .store = &store }, broken = { .store = &half }, empty = { .pager = &useless },
+	                               unknown = { .swap = "rma" };
+	const struct { uint64_t bytes, ram; const char *policy; const struct pw_region_backing *backing; } wrong[] = {
+		{ 0, 1 << 20, NULL, NULL }, { 1 << 20, 100, NULL, NULL }, { 1 << 20, 1 << 20, "fofi", NULL },
+		        { 1 << 20, 1 << 20, "opt", NULL },
+		{ 1 << 20, 1 << 20, "lru", NULL }, { 1 << 20, 1 << 20, NULL, &two }, { 1 << 20, 1 << 20, NULL, &broken },
+		{ 1 << 20, 1 << 20, NULL, &empty }, { 1 << 20, 1 << 20, NULL, &unknown },
+	};
+	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct pw_region *r;
+		char *why;
+		assert_int_equal(pw_region_create(wrong[i].bytes, wrong[i].ram, wrong[i].policy, wrong[i].backing, &r, &why), PW_E_INVALID);
+		assert_null(r);
+		assert_true(why && *why && !strchr(why, '\n'));
+		pw_free(why);
+	}
+}
+
+/* Random stores and loads against an array, in a thirty-second of the memory, over several stores. */
+static void a_region_keeps_its_bytes(void **state)
+{
+	(void)state;
+	enum { PAGES = 2048 };
+	const char *const swaps[] = { "ram", "lz4" };
+	static uint64_t model[PAGES];
+	for (unsigned s = 0; s < sizeof swaps / sizeof *swaps; s++) {
+		const struct pw_region_backing backing = { .swap = swaps[s] };
+		struct pw_region *r;
+		char *why;
+		double value;
+		enum pw_status status = pw_region_create(PAGES * 4096, 64 * 4096, s ? "clock" : NULL, &backing, &r, &why);
+		if (status == PW_E_REFUSED) {
+			print_message("%s\n", why);
+			pw_free(why);
+			skip();
+		}
+		assert_int_equal(status, PW_SUCCESS);
+		volatile uint64_t *memory = pw_region_memory(r);
+		uint64_t x = 7;
+		memset(model, 0, sizeof model);
+		for (unsigned i = 0; i < 20000; i++) {
+			x = x * 6364136223846793005u + 1442695040888963407u;
+			uint64_t page = (x >> 33) % PAGES;
+			if (x >> 62)
+				memory[page * 512 + page % 512] = model[page] = x;
+			else
+				assert_int_equal(memory[page * 512 + page % 512], model[page]);
+		}
+		assert_int_equal(pw_region_figure(r, "memory.resident_pages", &value), PW_SUCCESS);
+		assert_true(value <= 64);
+		assert_int_equal(pw_region_figure(r, "swap.reads", &value), PW_SUCCESS);
+		assert_true(value > 1000);
+		assert_int_equal(pw_region_figure(r, "nothing", &value), PW_E_INVALID);
+		assert_int_equal(pw_region_resize(r, 1 << 30), PW_E_INVALID);
+		pw_region_destroy(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +461,7 @@ int main(void)
 		cmocka_unit_test(no_options_is_the_default_machine), cmocka_unit_test(bytes_survive_everything),
 		cmocka_unit_test(refused_arguments), cmocka_unit_test(a_lying_policy_does_no_harm),
 		cmocka_unit_test(failing_stores_and_pagers), cmocka_unit_test(events_add_up), cmocka_unit_test(the_mmu_alone),
+		cmocka_unit_test(refused_regions), cmocka_unit_test(a_region_keeps_its_bytes),
 	};
 	return cmocka_run_group_tests_name("api", tests, NULL, NULL);
 }

@@ -151,7 +151,8 @@ static void fault_serve(struct pager *p, const struct uffd_fault *f)
 		return;
 	struct fault_report r = process_fault(p->process, 0, at, kind);
 	fault_ended(p, &r, page);
-	bool came = r.outcome == FAULT_OUTCOME_RESOLVED && (r.cause == FAULT_demand_zero || r.cause == FAULT_swap_in);
+	bool came = r.outcome == FAULT_OUTCOME_RESOLVED &&
+	            (r.cause == FAULT_demand_zero || r.cause == FAULT_swap_in || r.cause == FAULT_file_read);
 	if (!came)
 		uffd_wake(&p->uffd, page, PAGER_PAGE); /* the copy that brings a page wakes by itself */
 	pager_check(p);
@@ -297,6 +298,22 @@ enum pw_err pager_map(struct pager *p, uint64_t at, uint64_t bytes, uint64_t ali
 	return err;
 }
 
+enum pw_err pager_map_file(struct pager *p, uint64_t file_id, uint64_t bytes, int prot, uint64_t *ret)
+{
+	struct process_mapping m = {
+		.bytes = whole_pages(bytes), .prot = rights_of(prot), .shared = true, .file_id = file_id, .file_bytes = bytes,
+		        .name = "file",
+	};
+	if (!bytes || bytes > p->range[1] - p->range[0])
+		return PW_INVALID;
+	pager_lock(p);
+	enum pw_err err = map_locked(p, &m, 0, prot, ret);
+	p->mapped_bytes = mapped_bytes(p);
+	pager_check(p);
+	pager_unlock(p);
+	return err;
+}
+
 enum pw_err pager_unmap(struct pager *p, uint64_t at, uint64_t bytes)
 {
 	pager_lock(p);
@@ -434,7 +451,7 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
 		.page_frames = frames, .page_shift = 12, .personality = c->personality,
 		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
-		.ahead = c->ahead, .read_retries = READ_RETRIES,
+		.ahead = c->ahead, .read_retries = READ_RETRIES, .files = c->files,
 	};
 	err = kernel_create(&k, &p->kernel, why);
 	if (!err)

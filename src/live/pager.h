@@ -25,6 +25,7 @@ struct pager_config {
 	uint32_t ahead;               /* pages read ahead at most; 0: none */
 	uint64_t seed;
 	struct store *swap;           /* the caller's; outlives the pager */
+	const struct kernel_files *files; /* where pages of pager_map_file come from; NULL: nothing of the kind is mapped */
 	/* Another store of the same kind, for the child of a fork; NULL: the store's contents are memory of this process alone, which
 	 * the host copies. */
 	enum pw_err (*another)(void *ctx, struct store **ret, struct pw_why *why);
@@ -48,6 +49,8 @@ const uint64_t *pager_range(const struct pager *p);
 /* at: 0, or the very place, where whatever is mapped goes.  prot: PROT_* of mmap.  align: a power of two, 0: any.
  * => PW_NOSPACE, PW_NOMEM */
 must_use enum pw_err pager_map(struct pager *p, uint64_t at, uint64_t bytes, uint64_t align, int prot, const char *name, uint64_t *ret);
+/* A mapping of what config.files calls file_id, with so many bytes, shared: stores go back there.  => as pager_map */
+must_use enum pw_err pager_map_file(struct pager *p, uint64_t file_id, uint64_t bytes, int prot, uint64_t *ret);
 must_use enum pw_err pager_unmap(struct pager *p, uint64_t at, uint64_t bytes);
 must_use enum pw_err pager_protect(struct pager *p, uint64_t at, uint64_t bytes, int prot);
 must_use enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, int advice); /* MADV_* */
