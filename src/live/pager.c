@@ -370,6 +370,8 @@ static enum pw_err arena_follow(struct pager *p, uint64_t at, uint64_t bytes)
 
 static enum pw_err remap_here(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes)
 {
+	if (to_bytes > p->range[1] - at)
+		return PW_NOSPACE;
 	enum pw_err err = process_remap(p->process, inside(p, at), bytes, inside(p, at), to_bytes);
 	if (err)
 		return err;
