@@ -59,7 +59,7 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 # A make of our own that works in parallel, unless the caller chose how many jobs there are.
 MAKE_IN_PARALLEL = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all setup demo check tests bench fuzz fuzzers install uninstall clean tidy FORCE
+.PHONY: all setup demo check tests bench fuzz fuzzers install uninstall print-flags clean tidy FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -94,17 +94,19 @@ tests: $(TESTS) $(EXAMPLES) $(PROGS) $(FUZZERS) $(CANARIES)
 fuzzers: $(FUZZERS)
 
 # Objects depend on the flags they were made with: another PREFIX or CFLAGS makes them anew.
+print-flags:
+	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))'
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' >$@
 
 # The library's are position independent, and show nothing but what the public header declares: one set serves both libraries.
 LIB_FLAGS := -fPIC -fvisibility=hidden
-$(call obj,$(LIB_SRC) $(SHIM_SRC)): ALL_CFLAGS += $(LIB_FLAGS)
+$(call obj,$(LIB_SRC) $(SHIM_SRC)): private OBJ_FLAGS := $(LIB_FLAGS)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) $(OBJ_FLAGS) -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@echo "  AR    $@"

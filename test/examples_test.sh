@@ -31,7 +31,7 @@ point $? "symbols are versioned"
 
 if ! have pkg-config; then
 	skip "an installed library is found by pkg-config: there is no pkg-config"
-elif ! make -q -C "$source" BUILD="$build" PREFIX=/usr/local all >/dev/null 2>&1; then
+elif [ "$(make -s --no-print-directory -C "$source" BUILD="$build" PREFIX=/usr/local print-flags)" != "$(cat "$build/flags")" ]; then
 	skip "an installed library is found by pkg-config: this one was built with flags of its own, and installing would build it anew"
 else
 	# Another PREFIX would build everything anew; a DESTDIR does not.
