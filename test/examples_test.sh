@@ -31,6 +31,8 @@ point $? "symbols are versioned"
 
 if ! have pkg-config; then
 	skip "an installed library is found by pkg-config: there is no pkg-config"
+elif grep -q fsanitize "$build/flags"; then
+	skip "an installed library is found by pkg-config: this one is built with sanitizers"
 elif [ "$(make -s --no-print-directory -C "$source" BUILD="$build" PREFIX=/usr/local print-flags)" != "$(cat "$build/flags")" ]; then
 	skip "an installed library is found by pkg-config: this one was built with flags of its own, and installing would build it anew"
 else

@@ -1,7 +1,7 @@
 /* board.h - what the command that starts a paged program and the pager inside that program write for each other: one page of shared
  * memory, which outlives the program however it ends.
  *
- * The command fills the orders before the program starts and may change those marked so later; the pager fills the rest.  Words are
+ * The command fills the orders before the program starts, the pager fills the rest.  Words are
  * written whole, so a reader sees each figure as it was at some moment, not all of them at the same. */
 #pragma once
 #include "../kernel/kernel.h"
@@ -12,7 +12,7 @@
 
 #define BOARD_VARIABLE "PAGEWORKS_LIVE" /* in the program's environment while it starts: where this page can be opened */
 #define BOARD_MAGIC    0x706167652d6c7631ull
-enum { BOARD_PATH = 512, BOARD_PATTERNS = 8, BOARD_PATTERN = 64 };
+enum { BOARD_PATH = 512 };
 
 enum board_state {
 	BOARD_EMPTY,   /* the program has not loaded the pager */
@@ -35,16 +35,12 @@ struct board_orders {
 	char preload[2 * BOARD_PATH];    /* LD_PRELOAD while it starts */
 	char path[64];                   /* of this page: the value of the variable */
 	char preload_before[BOARD_PATH]; /* LD_PRELOAD as the program is to see it; "": none */
-	char protect[BOARD_PATTERNS][BOARD_PATTERN]; /* kinds of memory that are never paged: "heap", "mmap", a size range, ... */
 	bool preload_was_set;
-	unsigned n_protect;
 };
 
 struct board {
 	uint64_t magic;
 	struct board_orders orders;
-	volatile uint64_t ram_wanted;  /* the command may change it, and ring: bytes */
-	volatile uint32_t bell;        /* a futex: one more for each ring */
 	/* The pager's. */
 	volatile uint32_t state;       /* enum board_state */
 	volatile int pid;              /* of the program */

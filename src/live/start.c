@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +53,6 @@ enum pw_err live_prepare(struct live *l, const struct board_orders *orders, stru
 	l->board = at;
 	l->board->magic = BOARD_MAGIC;
 	l->board->orders = *orders;
-	l->board->ram_wanted = orders->ram_bytes;
 	return PW_OK;
 }
 
@@ -233,13 +231,6 @@ bool live_wait(struct live *l, unsigned milliseconds)
 	if (!l->ended && waitpid(l->pid, &status, pidfd >= 0 ? WNOHANG : 0) == l->pid)
 		take_status(l, status);
 	return l->ended;
-}
-
-void live_resize(struct live *l, uint64_t ram_bytes)
-{
-	l->board->ram_wanted = ram_bytes;
-	l->board->bell++;
-	syscall(SYS_futex, &l->board->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void live_fini(struct live *l)

@@ -20,6 +20,4 @@ must_use enum pw_err live_prepare(struct live *l, const struct board_orders *ord
 must_use enum pw_err live_start(struct live *l, char *const argv[], struct pw_why *why);
 /* Waits at most that long.  => true: the program has ended */
 bool live_wait(struct live *l, unsigned milliseconds);
-/* Another size from now on. */
-void live_resize(struct live *l, uint64_t ram_bytes);
 void live_fini(struct live *l);

@@ -219,7 +219,7 @@ enum pw_err computer_create(const struct run_options *o, const struct computer_p
 		err = pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
 		              "'pageworks run' can read a trace twice", o->policy->name);
 	else if (o->nested)
-		err = hypervisor_create(o, c->frames + parts->spare_frames, &c->host, why);
+		err = hypervisor_create(&c->opt, c->frames + parts->spare_frames, &c->host, why);
 	if (!err)
 		err = build_machine(c, why);
 	if (!err)

@@ -9,7 +9,7 @@
 
 struct hypervisor;
 
-/* A host for a guest of so many frames on so many CPUs; o->nested and its kin say what it is like.
+/* A host for a guest of so many frames on so many CPUs; o->nested and its kin say what it is like, and o must outlive it.
  * => PW_INVALID with why, PW_NOMEM; *ret is NULL then */
 must_use enum pw_err hypervisor_create(const struct run_options *o, uint64_t guest_frames, struct hypervisor **ret, struct pw_why *why);
 void hypervisor_destroy(struct hypervisor *h);
