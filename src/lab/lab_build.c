@@ -73,8 +73,10 @@ static enum pw_err machine_make(char *text, struct computer **ret, struct pw_why
 		err = machine_words_resolve(&w, &o, why);
 	if (!err && spare > SPARE_MOST)
 		err = pw_fail(why, PW_INVALID, "spare: at most 1T of memory can lie behind the kernel's");
+	if (err)
+		return err;
 	const struct computer_parts parts = { .spare_frames = spare >> o.format.page_shift };
-	return err ? err : computer_create(&o, &parts, ret, why);
+	return computer_create(&o, &parts, ret, why);
 }
 
 static enum pw_err machine_build(struct lab *l, const char *words, struct pw_why *why)
