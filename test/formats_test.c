@@ -4,6 +4,7 @@
  * walk reads one entry for each level; each reserved bit is refused; tables and TLBs agree whatever is done.  And words: entries
  * written down bit by bit from the manuals, which the descriptor must read as the manual does.  Other computers' MMUs read the same
  * tables in emulator_test. */
+#include "table_frames.h"
 #include "../src/base/rng.h"
 #include "../src/machine/machine.h"
 #include "../src/machine/walk.h"
@@ -23,26 +24,8 @@ struct bed {
 	struct machine *m;
 	struct pmap_sys *sys;
 	struct pmap *space;
-	uint64_t next_frame, taken;
+	struct table_frames tables;
 };
-
-static enum pw_err take_table(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret)
-{
-	struct bed *b = ctx;
-	(void)owner;
-	*ret = pfn(b->next_frame);
-	b->next_frame += n;
-	b->taken += n;
-	for (uint64_t i = 0; i < n; i++)
-		physmem_zero(machine_physmem(b->m), pfn(ret->v + i));
-	return PW_OK;
-}
-
-static void give_table(void *ctx, struct pmap *owner, pfn_t first, uint64_t n)
-{
-	(void)owner, (void)first;
-	((struct bed *)ctx)->taken -= n;
-}
 
 /* Tables come from the upper half of memory. */
 static void bed_make(struct bed *b, const struct ptfmt *f, const char *tlbs, uint64_t frames)
@@ -51,10 +34,11 @@ static void bed_make(struct bed *b, const struct ptfmt *f, const char *tlbs, uin
 	struct pw_why why = { "" };
 	assert_int_equal(tlb_parse(tlbs, cpu.tlb, &cpu.n_tlbs, &why), PW_OK);
 	struct machine_config c = { .format = f, .frames = frames, .n_cpus = 1, .cpu = &cpu, .seed = 1 };
-	*b = (struct bed){ .f = f, .next_frame = frames / 2 };
+	*b = (struct bed){ .f = f, .tables.next = frames / 2 };
 	assert_int_equal(machine_create(&c, &b->m, &why), PW_OK);
 	assert_int_equal(pmap_machine_create(b->m, &b->sys), PW_OK);
-	b->sys->env = (struct pmap_env){ b, take_table, give_table };
+	b->tables.machine = b->m;
+	b->sys->env = table_frames_env(&b->tables);
 	assert_int_equal(pmap_create(b->sys, &b->space), PW_OK);
 	pmap_activate(b->space, 0);
 }
@@ -65,7 +49,7 @@ static void bed_clear(struct bed *b)
 	if (flaw)
 		fail_msg("%s: %s", b->f->name, flaw);
 	pmap_unref(b->space);
-	assert_int_equal(b->taken, 0);
+	assert_int_equal(b->tables.taken, 0);
 	pmap_sys_destroy(b->sys);
 	machine_destroy(b->m);
 }

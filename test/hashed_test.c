@@ -1,5 +1,6 @@
 /* hashed_test.c - the hashed page table: its arithmetic against figures worked out by hand from the manual, what happens when groups
  * are full, and spaces that share one table. */
+#include "table_frames.h"
 #include "../src/base/rng.h"
 #include "../src/machine/explain.h"
 #include "../src/machine/hashed.h"
@@ -54,26 +55,8 @@ struct bed {
 	struct machine *m;
 	struct pmap_sys *sys;
 	struct pmap *space[3];
-	uint64_t next, taken;
+	struct table_frames tables;
 };
-
-static enum pw_err take_table(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret)
-{
-	struct bed *b = ctx;
-	(void)owner;
-	*ret = pfn(b->next);
-	b->next += n;
-	b->taken += n;
-	for (uint64_t i = 0; i < n; i++)
-		physmem_zero(machine_physmem(b->m), pfn(ret->v + i));
-	return PW_OK;
-}
-
-static void give_table(void *ctx, struct pmap *owner, pfn_t first, uint64_t n)
-{
-	(void)owner, (void)first;
-	((struct bed *)ctx)->taken -= n;
-}
 
 /* The frames for tables begin off every boundary. */
 static void bed_make(struct bed *b)
@@ -82,10 +65,11 @@ static void bed_make(struct bed *b)
 	struct pw_why why = { "" };
 	assert_int_equal(tlb_parse("l1=4/2,l2=16/4", cpu.tlb, &cpu.n_tlbs, &why), PW_OK);
 	struct machine_config c = { .format = ptfmt_find("hashed"), .frames = 2000, .n_cpus = 1, .cpu = &cpu, .seed = 1 };
-	*b = (struct bed){ .next = 1501 };
+	*b = (struct bed){ .tables.next = 1501 };
 	assert_int_equal(machine_create(&c, &b->m, &why), PW_OK);
 	assert_int_equal(pmap_machine_create(b->m, &b->sys), PW_OK);
-	b->sys->env = (struct pmap_env){ b, take_table, give_table };
+	b->tables.machine = b->m;
+	b->sys->env = table_frames_env(&b->tables);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(pmap_create(b->sys, &b->space[i]), PW_OK);
 	pmap_activate(b->space[0], 0);
@@ -97,7 +81,7 @@ static void bed_clear(struct bed *b)
 		assert_null(pmap_flaw(b->space[i]));
 	for (unsigned i = 0; i < 3; i++)
 		pmap_unref(b->space[i]);
-	assert_int_equal(b->taken, 0);
+	assert_int_equal(b->tables.taken, 0);
 	pmap_sys_destroy(b->sys);
 	machine_destroy(b->m);
 }

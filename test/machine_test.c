@@ -1,4 +1,5 @@
 /* machine_test.c - formats, walks, TLBs and the run loop, against laws and against an independent TLB. */
+#include "table_frames.h"
 #include "../src/base/inject.h"
 #include "../src/base/rng.h"
 #include "../src/machine/cost.h"
@@ -19,36 +20,18 @@ struct bench {
 	struct machine *m;
 	struct pmap_sys *sys;
 	struct pmap *space;
-	uint64_t next_frame, taken;
+	struct table_frames tables;
 };
-
-static enum pw_err take_table(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret)
-{
-	struct bench *b = ctx;
-	(void)owner;
-	*ret = pfn(b->next_frame);
-	b->next_frame += n;
-	b->taken += n;
-	for (uint64_t i = 0; i < n; i++)
-		physmem_zero(machine_physmem(b->m), pfn(ret->v + i));
-	return PW_OK;
-}
-
-static void give_table(void *ctx, struct pmap *owner, pfn_t first, uint64_t n)
-{
-	(void)owner;
-	(void)first;
-	((struct bench *)ctx)->taken -= n;
-}
 
 static void bench_open(struct bench *b, const struct ptfmt *format, const struct cpu_model *cpu, uint64_t frames)
 {
 	struct machine_config c = { .format = format, .frames = frames, .n_cpus = 2, .cpu = cpu, .log_touches = true, .seed = 1 };
 	struct pw_why why = { "" };
-	*b = (struct bench){ .next_frame = frames / 2 };
+	*b = (struct bench){ .tables.next = frames / 2 };
 	assert_int_equal(machine_create(&c, &b->m, &why), PW_OK);
 	assert_int_equal(pmap_machine_create(b->m, &b->sys), PW_OK);
-	b->sys->env = (struct pmap_env){ b, take_table, give_table };
+	b->tables.machine = b->m;
+	b->sys->env = table_frames_env(&b->tables);
 	assert_int_equal(pmap_create(b->sys, &b->space), PW_OK);
 	pmap_activate(b->space, 0);
 }
@@ -56,7 +39,7 @@ static void bench_open(struct bench *b, const struct ptfmt *format, const struct
 static void bench_close(struct bench *b)
 {
 	pmap_unref(b->space);
-	assert_int_equal(b->taken, 0);
+	assert_int_equal(b->tables.taken, 0);
 	pmap_sys_destroy(b->sys);
 	machine_destroy(b->m);
 }

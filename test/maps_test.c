@@ -1,4 +1,5 @@
 /* maps_test.c - the mappings of processes: generated texts, our own process, damage, and failing memory. */
+#include "hosttree.h"
 #include "../src/base/inject.h"
 #include "../src/host/maps.h"
 #include <errno.h>
@@ -15,19 +16,10 @@
 
 static struct procfs *host;
 
-static struct procfs *door(const char *root)
-{
-	struct procfs *p;
-	struct pw_why why = { "" };
-	if (procfs_open(root, &p, &why))
-		fail_msg("%s", why.text);
-	return p;
-}
-
 static int host_open(void **state)
 {
 	(void)state;
-	host = door("/");
+	host = hosttree_open("/");
 	return 0;
 }
 
@@ -209,7 +201,7 @@ static void test_refusals(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	snprintf(sub, sizeof sub, "%s/proc/7", dir);
 	assert_int_equal(mkdir(sub, 0700), 0);
-	struct procfs *other = door(dir);
+	struct procfs *other = hosttree_open(dir);
 	assert_int_equal(maps_read(other, 7, MAPS_ROLLUP, &m, &why), PW_UNSUPPORTED);
 	assert_non_null(strstr(why.text, "smaps_rollup"));
 	snprintf(path, sizeof path, "%s/smaps", sub);

@@ -3,6 +3,7 @@
  * A guest machine stands on a host machine.  The tables of both are made by pmap_machine, each in its own memory; what the guest's
  * MMU makes of an address must be what a plain walk of the guest's tables followed by a plain walk of the host's makes of it, in
  * whatever order things were mapped, taken back, made read-only or cached. */
+#include "table_frames.h"
 #include "../src/base/rng.h"
 #include "../src/machine/machine.h"
 #include "../src/machine/walk.h"
@@ -21,26 +22,8 @@ struct half {
 	struct pmap_sys *sys;
 	struct pmap *space;
 	const struct ptfmt *f;
-	uint64_t next_frame, taken;
+	struct table_frames tables;
 };
-
-static enum pw_err take_table(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret)
-{
-	struct half *b = ctx;
-	(void)owner;
-	*ret = pfn(b->next_frame);
-	b->next_frame += n;
-	b->taken += n;
-	for (uint64_t i = 0; i < n; i++)
-		physmem_zero(machine_physmem(b->m), pfn(ret->v + i));
-	return PW_OK;
-}
-
-static void give_table(void *ctx, struct pmap *owner, pfn_t first, uint64_t n)
-{
-	(void)owner, (void)first;
-	((struct half *)ctx)->taken -= n;
-}
 
 /* tlbs NULL: none, nor walk caches. */
 static void half_make(struct half *b, const char *format, const char *tlbs, uint64_t frames, unsigned n_cpus, struct machine *host,
@@ -53,13 +36,14 @@ static void half_make(struct half *b, const char *format, const char *tlbs, uint
 		cpu.pwc_entries[1] = 4;
 		cpu.pwc_entries[2] = 2;
 	}
-	*b = (struct half){ .f = ptfmt_find(format), .next_frame = frames / 2 };
+	*b = (struct half){ .f = ptfmt_find(format), .tables.next = frames / 2 };
 	struct machine_config c = { .format = b->f, .frames = frames, .n_cpus = n_cpus, .cpu = &cpu, .seed = 1, .host = host,
 				    .host_cpu = host_cpu };
 	if (machine_create(&c, &b->m, &why) != PW_OK)
 		fail_msg("%s", why.text);
 	assert_int_equal(pmap_machine_create(b->m, &b->sys), PW_OK);
-	b->sys->env = (struct pmap_env){ b, take_table, give_table };
+	b->tables.machine = b->m;
+	b->sys->env = table_frames_env(&b->tables);
 	assert_int_equal(pmap_create(b->sys, &b->space), PW_OK);
 	pmap_activate(b->space, 0);
 }
@@ -70,7 +54,7 @@ static void half_clear(struct half *b)
 	if (flaw)
 		fail_msg("%s: %s", b->f->name, flaw);
 	pmap_unref(b->space);
-	assert_int_equal(b->taken, 0);
+	assert_int_equal(b->tables.taken, 0);
 	pmap_sys_destroy(b->sys);
 	machine_destroy(b->m);
 }

@@ -1,4 +1,5 @@
 /* pagemap_test.c - the pages of a process: every source against what we did to our own memory, and against the others. */
+#include "hosttree.h"
 #include "../src/base/inject.h"
 #include "../src/base/rng.h"
 #include "../src/host/maps.h"
@@ -19,19 +20,10 @@
 
 static struct procfs *host;
 
-static struct procfs *door(const char *root)
-{
-	struct procfs *p;
-	struct pw_why why = { "" };
-	if (procfs_open(root, &p, &why))
-		fail_msg("%s", why.text);
-	return p;
-}
-
 static int host_open(void **state)
 {
 	(void)state;
-	host = door("/");
+	host = hosttree_open("/");
 	return 0;
 }
 
@@ -289,7 +281,7 @@ static void test_plain_file(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	snprintf(sub, sizeof sub, "%s/proc/5", dir);
 	snprintf(path, sizeof path, "%s/pagemap", sub);
-	struct procfs *other = door(dir);
+	struct procfs *other = hosttree_open(dir);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	int fd = open(path, O_CREAT | O_WRONLY, 0600);
 	assert_int_equal(write(fd, word, sizeof word), sizeof word);

@@ -214,7 +214,6 @@ static void show_refs(FILE *out, const struct info *v)
 
 static void show_memory(FILE *out, const struct survey *s)
 {
-	static const char *const kind[ACCESS_KINDS] = { "load", "store", "fetch" };
 	char a[40], b[40], c[40], d[40], e[40];
 	uint64_t size = 1ull << s->page_shift;
 	if (!s->n_refs)
@@ -224,9 +223,11 @@ static void show_memory(FILE *out, const struct survey *s)
 	line(out, "", "%s of them loaded from, %s stored to, %s fetched from", text_count(a, sizeof a, s->pages[ACCESS_LOAD]),
 	     text_count(d, sizeof d, s->pages[ACCESS_STORE]), text_count(e, sizeof e, s->pages[ACCESS_FETCH]));
 	line(out, "addresses", "0x%" PRIx64 " to 0x%" PRIx64, s->lowest, s->highest);
-	line(out, "first", "%s 0x%" PRIx64 " by process %u, thread %u", kind[ref_kind(s->first.ref)], ref_va(s->first.ref).v, s->first.pid,
+	line(out, "first", "%s 0x%" PRIx64 " by process %u, thread %u", access_name(ref_kind(s->first.ref)), ref_va(s->first.ref).v,
+	     s->first.pid,
 	     s->first.tid);
-	line(out, "last", "%s 0x%" PRIx64 " by process %u, thread %u", kind[ref_kind(s->last.ref)], ref_va(s->last.ref).v, s->last.pid,
+	line(out, "last", "%s 0x%" PRIx64 " by process %u, thread %u", access_name(ref_kind(s->last.ref)), ref_va(s->last.ref).v,
+	     s->last.pid,
 	     s->last.tid);
 }
 

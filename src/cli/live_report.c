@@ -8,17 +8,8 @@
  * 1. What was not measured is absent, never zero. */
 #include "live_report.h"
 #include "../base/json.h"
+#include "../sim/result.h"
 
-static const char *const cause_names[FAULT_CAUSES] = {
-#define X(name, text, major) #name,
-	FAULT_CAUSE_LIST(X)
-#undef X
-};
-static const char *const cause_texts[FAULT_CAUSES] = {
-#define X(name, text, major) text,
-	FAULT_CAUSE_LIST(X)
-#undef X
-};
 static const char *const personalities[PERSONALITY_KINDS] = {
 #define X(name, text) #name,
 	PERSONALITY_LIST(X)
@@ -51,7 +42,8 @@ static void write_faults(const struct board *b, FILE *out)
 	fprintf(out, "\n");
 	for (unsigned i = 0; i < FAULT_CAUSES; i++) {
 		if (f->by_cause[i])
-			fprintf(out, "    %-14s %16llu   %s\n", cause_names[i], (unsigned long long)f->by_cause[i], cause_texts[i]);
+			fprintf(out, "    %-14s %16llu   %s\n", fault_cause_name(i), (unsigned long long)f->by_cause[i],
+			        fault_cause_text(i));
 	}
 	fprintf(out, "  first writes %12llu   faults that only set a modified bit\n", (unsigned long long)b->host.modified_faults);
 	if (b->host.referenced_faults)
@@ -92,20 +84,6 @@ void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 	write_faults(b, out);
 	write_memory(b, out);
 	fprintf(out, "\n  checks: %s\n", flaw ? flaw : "all passed");
-}
-
-static void json_faults(struct jsonw *j, const struct fault_counts *f)
-{
-	jsonw_object(j, "faults");
-	jsonw_u64(j, "total", f->total);
-	jsonw_u64(j, "minor", f->minor);
-	jsonw_u64(j, "major", f->major);
-	jsonw_u64(j, "protection", f->protection);
-	jsonw_object(j, "by_cause");
-	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		jsonw_u64(j, cause_names[i], f->by_cause[i]);
-	jsonw_end(j);
-	jsonw_end(j);
 }
 
 static void json_machine(struct jsonw *j, const struct board *b)
@@ -191,7 +169,7 @@ enum pw_err live_report_json(const struct live_shown *s, FILE *out)
 	jsonw_end(&j);
 	jsonw_u64(&j, "seed", l->board->orders.seed);
 	json_machine(&j, l->board);
-	json_faults(&j, &l->board->kernel.faults);
+	result_json_faults(&l->board->kernel.faults, &j);
 	json_reclaim(&j, l->board);
 	json_live(&j, l);
 	json_program(&j, l);

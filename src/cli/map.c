@@ -360,17 +360,11 @@ int cli_map(int argc, char **argv)
 	if (cli_check_options(argc, argv, lists, 1) != CLI_OK || argp_parse(&map_argp, argc, argv, ARGP_IN_ORDER, NULL, &v) ||
 	    words_check(&v) != CLI_OK)
 		return CLI_FAILED;
-	if (!v.text.name && (!v.json.name || strcmp(v.json.name, "-") != 0))
-		v.text.name = "-";
-	int status = output_open(&v.text);
-	if (status == CLI_OK)
-		status = output_open(&v.json);
+	int status = outputs_open(&v.text, &v.json);
 	if (status == CLI_OK)
 		status = gather(&v);
 	if (status == CLI_OK)
-		status = output_write(&v.text, map_render_text, &v);
-	if (status == CLI_OK)
-		status = output_write(&v.json, map_render_json, &v);
+		status = outputs_write(&v.text, map_render_text, &v.json, map_render_json, &v);
 	output_close(&v.text);
 	output_close(&v.json);
 	map_fini(&v);

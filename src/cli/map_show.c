@@ -9,30 +9,14 @@
 #include "cli.h"
 #include "table.h"
 #include "visible.h"
+#include "remarks.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_SHOWN = 400, REMARKS_MAX = 8 };
-
-struct remarks {
-	char text[REMARKS_MAX][320];
-	unsigned n;
-};
-
-static void remark(struct remarks *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void remark(struct remarks *m, const char *format, ...)
-{
-	va_list args;
-	if (m->n == REMARKS_MAX)
-		return;
-	va_start(args, format);
-	vsnprintf(m->text[m->n++], sizeof m->text[0], format, args);
-	va_end(args);
-}
+enum { NAME_MAX_SHOWN = 400 };
 
 static const char *s(uint64_t n) { return n == 1 ? "" : "s"; }
 

@@ -34,10 +34,24 @@ int output_write(struct output *o, output_render render, void *ctx)
 		status = cli_write(o->what, o->name ? o->name : output_is_stdout(o) ? "-" : NULL, o->file, text, bytes);
 		o->file = NULL;
 	} else {
-		status = cli_error("out of memory for the %s", o->what);
+		status = o->why && *o->why->text ? cli_error("%s", o->why->text) : cli_error("out of memory for the %s", o->what);
 	}
 	mem_free(text);
 	return status;
+}
+
+int outputs_open(struct output *text, struct output *json)
+{
+	if (!text->name && (!json->name || strcmp(json->name, "-") != 0))
+		text->name = "-";
+	int status = output_open(text);
+	return status == CLI_OK ? output_open(json) : status;
+}
+
+int outputs_write(struct output *text, output_render render_text, struct output *json, output_render render_json, void *ctx)
+{
+	int status = output_write(text, render_text, ctx);
+	return status == CLI_OK ? output_write(json, render_json, ctx) : status;
 }
 
 void output_close(struct output *o)

@@ -210,15 +210,9 @@ int cli_policies(int argc, char **argv)
 		return CLI_FAILED;
 	if (argp_parse(&policies_argp, argc, argv, 0, NULL, &v))
 		return CLI_FAILED;
-	if (!v.text.name && (!v.json.name || strcmp(v.json.name, "-") != 0))
-		v.text.name = "-";
-	int status = output_open(&v.text);
+	int status = outputs_open(&v.text, &v.json);
 	if (status == CLI_OK)
-		status = output_open(&v.json);
-	if (status == CLI_OK)
-		status = output_write(&v.text, v.n_chosen ? render_details : render_table, &v);
-	if (status == CLI_OK)
-		status = output_write(&v.json, render_json, &v);
+		status = outputs_write(&v.text, v.n_chosen ? render_details : render_table, &v.json, render_json, &v);
 	output_close(&v.text);
 	output_close(&v.json);
 	return status;

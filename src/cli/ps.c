@@ -438,17 +438,11 @@ int cli_ps(int argc, char **argv)
 	    words_check(&v) != CLI_OK)
 		return CLI_FAILED;
 	columns_default(&v);
-	if (!v.text.name && (!v.json.name || strcmp(v.json.name, "-") != 0))
-		v.text.name = "-";
-	int status = output_open(&v.text);
-	if (status == CLI_OK)
-		status = output_open(&v.json);
+	int status = outputs_open(&v.text, &v.json);
 	if (status == CLI_OK)
 		status = gather(&v);
 	if (status == CLI_OK)
-		status = output_write(&v.text, ps_render_text, &v);
-	if (status == CLI_OK)
-		status = output_write(&v.json, ps_render_json, &v);
+		status = outputs_write(&v.text, ps_render_text, &v.json, ps_render_json, &v);
 	output_close(&v.text);
 	output_close(&v.json);
 	proclist_fini(&v.list);

@@ -9,32 +9,16 @@
 #include "cli.h"
 #include "table.h"
 #include "visible.h"
+#include "remarks.h"
 #include "../base/json.h"
 #include "../base/text.h"
 #include <inttypes.h>
 #include <math.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { REMARKS_MAX = 10, USERS_KEPT = 64, TREE_DEEPEST = 40, COMMAND_WIDTH = 48 };
-
-struct remarks {
-	char text[REMARKS_MAX][320];
-	unsigned n;
-};
-
-static void remark(struct remarks *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void remark(struct remarks *m, const char *format, ...)
-{
-	va_list args;
-	if (m->n == REMARKS_MAX)
-		return;
-	va_start(args, format);
-	vsnprintf(m->text[m->n++], sizeof m->text[0], format, args);
-	va_end(args);
-}
+enum { USERS_KEPT = 64, TREE_DEEPEST = 40, COMMAND_WIDTH = 48 };
 
 static const char *s(uint64_t n) { return n == 1 ? "" : "s"; }
 static const char *es(uint64_t n) { return n == 1 ? "" : "es"; }

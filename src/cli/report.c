@@ -109,13 +109,15 @@ static void figure_references(const struct report *p)
 	     text_count(c, sizeof c, n->kind[ACCESS_FETCH]));
 }
 
+static void figure_cause(const struct report *p, enum fault_cause cause, uint64_t n)
+{
+	char count[NUMBER], name[NUMBER];
+	snprintf(name, sizeof name, "  %s", fault_cause_name(cause));
+	line(p, text_count(count, sizeof count, n), name, "%s", fault_cause_text(cause));
+}
+
 static void figure_faults(const struct report *p)
 {
-	static const struct { const char *name, *text; } causes[FAULT_CAUSES] = {
-#define X(name, text, major) { "  " #name, text },
-		FAULT_CAUSE_LIST(X)
-#undef X
-	};
 	const struct fault_counts *f = &p->r->kernel.faults;
 	char total[NUMBER], a[NUMBER], b[NUMBER], share[NUMBER];
 	line(p, text_count(total, sizeof total, f->total), "faults", "%s of references: %s minor, %s major",
@@ -123,7 +125,7 @@ static void figure_faults(const struct report *p)
 	     text_count(b, sizeof b, f->major));
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
 		if (f->by_cause[i])
-			line(p, text_count(total, sizeof total, f->by_cause[i]), causes[i].name, "%s", causes[i].text);
+			figure_cause(p, i, f->by_cause[i]);
 	if (f->protection)
 		line(p, text_count(total, sizeof total, f->protection), "accesses refused", "see below");
 }

@@ -5,6 +5,7 @@
  * command (../share/pageworks/scenarios, or ../scenarios in the source tree), else where it was to be installed. */
 #include "scenario.h"
 #include "cli.h"
+#include "../base/locate.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include <dirent.h>
@@ -31,12 +32,8 @@ static const char *folder(char buf[SCENARIO_PATH])
 	char self[SCENARIO_PATH];
 	if (named && *named)
 		return named;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	self[n > 0 ? n : 0] = '\0';
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (unsigned i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+	bool known = locate_self(self);
+	for (unsigned i = 0; known && i < sizeof beside / sizeof *beside; i++) {
 		int length = snprintf(buf, SCENARIO_PATH, "%s/%s", self, beside[i]);
 		if (length > 0 && length < SCENARIO_PATH && is_folder(buf))
 			return buf;

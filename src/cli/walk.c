@@ -62,11 +62,13 @@ static uint64_t address_read(const char *option, const char *arg)
 
 static enum access_kind access_read(const char *arg)
 {
-	static const char *const kinds[ACCESS_KINDS] = { "load", "store", "fetch" };
+	const char *names[ACCESS_KINDS];
+	enum access_kind kind;
+	if (access_find(arg, &kind))
+		return kind;
 	for (unsigned i = 0; i < ACCESS_KINDS; i++)
-		if (strcmp(kinds[i], arg) == 0)
-			return (enum access_kind)i;
-	exit(cli_unknown("access", arg, kinds, ACCESS_KINDS));
+		names[i] = access_name((enum access_kind)i);
+	exit(cli_unknown("access", arg, names, ACCESS_KINDS));
 }
 
 static error_t walk_word(struct walk_verb *v, char *arg)
@@ -354,31 +356,12 @@ static enum pw_err live_json(void *ctx, FILE *out)
 	return err ? err : jsonw_finish(&j);
 }
 
-/* Renders first, so that what cannot be told is said as what it is. */
-static int live_write(struct walk_verb *v, struct output *o, output_render render)
-{
-	char *text = NULL;
-	size_t bytes;
-	if (!o->file)
-		return CLI_OK;
-	FILE *memory = open_memstream(&text, &bytes);
-	enum pw_err err = memory ? render(v, memory) : PW_NOMEM;
-	if (memory && fclose(memory) != 0)
-		err = PW_NOMEM;
-	int status = err ? cli_error("%s", *v->why.text ? v->why.text : pw_err_text(err)) : CLI_OK;
-	if (status == CLI_OK && fwrite(text, 1, bytes, o->file) != bytes)
-		status = cli_error("%s: cannot be written", o->name);
-	mem_free(text);
-	return status;
-}
-
 static int live_work(struct walk_verb *v)
 {
 	if (walk_live_open(v->pid, &v->live, &v->why) != PW_OK)
 		return cli_error("%s", v->why.text);
-	if (output_open(&v->text) != CLI_OK || output_open(&v->json) != CLI_OK)
-		return CLI_FAILED;
-	if (live_write(v, &v->json, live_json) != CLI_OK || live_write(v, &v->text, live_text) != CLI_OK)
+	v->text.why = v->json.why = &v->why;
+	if (outputs_open(&v->text, &v->json) != CLI_OK || outputs_write(&v->text, live_text, &v->json, live_json, v) != CLI_OK)
 		return CLI_FAILED;
 	return v->translates ? CLI_OK : NOT_TRANSLATED;
 }
@@ -392,10 +375,10 @@ static int walk_work(struct walk_verb *v)
 	v->explained = mem_alloc((v->n_addresses + 1) * sizeof *v->explained);
 	if (!v->explained)
 		return cli_error("out of memory");
-	if (status != CLI_OK || output_open(&v->text) != CLI_OK || output_open(&v->json) != CLI_OK)
+	if (status != CLI_OK || outputs_open(&v->text, &v->json) != CLI_OK)
 		return CLI_FAILED;
 	bool translated = addresses_explain(v);
-	if (output_write(&v->json, json_render, v) != CLI_OK || output_write(&v->text, text_render, v) != CLI_OK)
+	if (outputs_write(&v->text, text_render, &v->json, json_render, v) != CLI_OK)
 		return CLI_FAILED;
 	return translated ? CLI_OK : NOT_TRANSLATED;
 }
@@ -410,15 +393,13 @@ static int formats_list(void)
 int cli_walk(int argc, char **argv)
 {
 	struct walk_verb v = {
-		.text = { .option = "--output", .what = "text", .name = "-" }, .json = { .option = "--json", .what = "JSON" },
+		.text = { .option = "--output", .what = "text" }, .json = { .option = "--json", .what = "JSON" },
 	};
 	int status = walk_words(&v, argc, argv);
 	if (status != CLI_OK)
 		return status;
 	if (v.format_name && strcmp(v.format_name, "help") == 0)
 		return formats_list();
-	if (output_is_stdout(&v.json) && strcmp(v.text.name, "-") == 0)
-		v.text.name = NULL;
 	status = v.pid ? live_work(&v) : walk_work(&v);
 	output_close(&v.text);
 	output_close(&v.json);

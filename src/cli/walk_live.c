@@ -23,7 +23,6 @@ struct walk_live {
 	struct maps maps;
 };
 
-static const char *const kind_words[ACCESS_KINDS] = { "load", "store", "fetch" };
 
 enum pw_err walk_live_open(uint32_t pid, struct walk_live **ret, struct pw_why *why)
 {
@@ -118,7 +117,7 @@ static void address_json(uint64_t address, enum access_kind kind, const struct m
 	char prot[8], flags[256];
 	jsonw_object(j, NULL);
 	jsonw_hex(j, "address", address);
-	jsonw_string(j, "access", kind_words[kind]);
+	jsonw_string(j, "access", access_name(kind));
 	if (e) {
 		jsonw_object(j, "mapping");
 		jsonw_hex(j, "start", e->start);
@@ -159,7 +158,7 @@ enum pw_err walk_live_address(struct walk_live *l, uint64_t address, enum access
 		address_json(address, kind, e, &s, &v, j);
 		return PW_OK;
 	}
-	fprintf(out, "process %u, a %s at 0x%" PRIx64 ": page 0x%" PRIx64 ", offset 0x%" PRIx64 "\n", l->pid, kind_words[kind], address,
+	fprintf(out, "process %u, a %s at 0x%" PRIx64 ": page 0x%" PRIx64 ", offset 0x%" PRIx64 "\n", l->pid, access_name(kind), address,
 	        address / page, address % page);
 	mapping_print(e, out);
 	if (e)

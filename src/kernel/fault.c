@@ -34,15 +34,18 @@
 /* Linux's stack_guard_gap: kept free below a stack that grows. */
 #define STACK_GAP_BYTES (1ull << 20)
 
-static const bool cause_is_major[] = {
-#define X(name, text, major) major,
+static const struct { const char *name, *text; bool major; } causes[FAULT_CAUSES] = {
+#define X(name, text, major) { #name, text, major },
 	FAULT_CAUSE_LIST(X)
 #undef X
 };
 
+const char *fault_cause_name(enum fault_cause cause) { return causes[cause].name; }
+const char *fault_cause_text(enum fault_cause cause) { return causes[cause].text; }
+
 static void fault_because(struct fault *f, enum fault_cause cause)
 {
-	f->major |= cause_is_major[cause];
+	f->major |= causes[cause].major;
 	if (f->cause == FAULT_CAUSES)
 		f->cause = cause;
 }

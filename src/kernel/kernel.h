@@ -119,6 +119,9 @@ enum process_limit {
 	PROCESS_LIMITS
 };
 
+const char *fault_cause_name(enum fault_cause cause); /* "demand_zero" */
+const char *fault_cause_text(enum fault_cause cause); /* what it means, in words */
+
 enum fault_outcome {
 	FAULT_OUTCOME_RESOLVED, /* restart the reference */
 	FAULT_OUTCOME_REFUSED,  /* SIGSEGV: no mapping there, or its rights forbid it (counted as a protection fault) */

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_words[ACCESS_KINDS] = { "load", "store", "fetch" };
 
 /* ---- what is remembered of pages ---- */
 
@@ -94,16 +93,10 @@ static void fault_note(struct lab *l)
 
 /* ---- telling ---- */
 
-static const char *const cause_words[FAULT_CAUSES] = {
-#define X(name, text, major) text,
-	FAULT_CAUSE_LIST(X)
-#undef X
-};
-
 static void tell_eviction(struct lab *l, const struct computer_eviction *e)
 {
-	const struct lab_process *p = lab_process_of(l, e->pid);
-	lab_tell(l, "  page 0x%llx of %s had to leave frame %llu: %s\n", (unsigned long long)e->page.v, p ? p->name : "a file",
+	lab_tell(l, "  page 0x%llx of %s had to leave frame %llu: %s\n", (unsigned long long)e->page.v,
+	         lab_process_name(l, e->pid, "a file"),
 	         (unsigned long long)e->frame.v,
 	         e->dirty ? "it was dirty, and has been written out" : "it was clean, so its bytes are elsewhere already");
 }
@@ -114,7 +107,7 @@ static void tell_refusal(struct lab *l, const struct computer_access *a)
 		[FAULT_OUTCOME_RESOLVED] = "faulted without end", [FAULT_OUTCOME_REFUSED] = "refused (SIGSEGV)",
 		[FAULT_OUTCOME_BUS] = "impossible (SIGBUS)", [FAULT_OUTCOME_KILLED] = "the process was killed",
 	};
-	lab_tell(l, "%s 0x%llx: %s: %s (the hardware: %s)\n", kind_words[a->kind], (unsigned long long)a->va.v,
+	lab_tell(l, "%s 0x%llx: %s: %s (the hardware: %s)\n", access_name(a->kind), (unsigned long long)a->va.v,
 	         verdicts[a->fault.outcome], a->fault.why ? a->fault.why : "no end of faults", machine_fault_text(a->trap));
 }
 
@@ -124,9 +117,9 @@ void lab_tell_access(struct lab *l, const struct computer_access *a)
 		tell_refusal(l, a);
 		return;
 	}
-	lab_tell(l, "%s 0x%llx -> 0x%llx   ", kind_words[a->kind], (unsigned long long)a->va.v, (unsigned long long)a->pa.v);
+	lab_tell(l, "%s 0x%llx -> 0x%llx   ", access_name(a->kind), (unsigned long long)a->va.v, (unsigned long long)a->pa.v);
 	if (a->n_faults)
-		lab_tell(l, "page fault: %s (%s); ", cause_words[a->fault.cause], a->fault.major ? "major" : "minor");
+		lab_tell(l, "page fault: %s (%s); ", fault_cause_text(a->fault.cause), a->fault.major ? "major" : "minor");
 	if (a->n_host_faults)
 		lab_tell(l, "%u host faults; ", a->n_host_faults);
 	if (a->tlb)
@@ -248,12 +241,7 @@ static bool touch_words(struct lab *l, const struct lab_line *line, struct touch
 	*t = (struct touch){ ACCESS_LOAD, 1 };
 	for (unsigned i = 2; i < line->n; i++) {
 		const char *word = line->word[i];
-		bool known = false;
-		for (unsigned k = 0; k < ACCESS_KINDS; k++)
-			if (strcmp(word, kind_words[k]) == 0) {
-				t->kind = (enum access_kind)k;
-				known = true;
-			}
+		bool known = access_find(word, &t->kind);
 		if (strcmp(word, "times") == 0 && i + 1 < line->n) {
 			if (!lab_number(l, "times", line->word[++i], &t->times))
 				return false;

@@ -180,6 +180,12 @@ struct lab_process *lab_process_of(struct lab *l, uint32_t pid)
 	return NULL;
 }
 
+const char *lab_process_name(struct lab *l, uint32_t pid, const char *nobody)
+{
+	const struct lab_process *p = lab_process_of(l, pid);
+	return p ? p->name : nobody;
+}
+
 static struct lab_process *process_named(struct lab *l, const char *name)
 {
 	for (unsigned i = 0; i < l->n_processes; i++)

@@ -11,12 +11,6 @@
 
 static const char *const kind_words[ACCESS_KINDS] = { "load from", "store to", "fetch from" };
 
-static const char *process_name(struct lab *l, uint32_t pid)
-{
-	const struct lab_process *p = lab_process_of(l, pid);
-	return p ? p->name : "a file";
-}
-
 /* What a fault of this cause means, and what the kernel does about it. */
 static const char *const cause_story[FAULT_CAUSES] = {
 	[FAULT_demand_zero] = "the page is mapped, but nothing was ever stored in it: demand paging gives it a frame, filled with "
@@ -61,7 +55,7 @@ static void story_evictions(struct lab *l, const struct computer_access *a)
 	for (unsigned i = 0; i < a->n_evictions && i < COMPUTER_EVICTIONS; i++) {
 		const struct computer_eviction *e = &a->eviction[i];
 		fprintf(l->out, "room: no frame was free, so page 0x%llx of %s left frame %llu; %s\n", (unsigned long long)e->page.v,
-		        process_name(l, e->pid), (unsigned long long)e->frame.v,
+		        lab_process_name(l, e->pid, "a file"), (unsigned long long)e->frame.v,
 		        e->dirty ? "it had been written to, so its bytes went out first"
 		                 : "its bytes are elsewhere too, so nothing was written");
 	}
@@ -122,7 +116,7 @@ static void why_victim(struct lab *l, const struct computer_eviction *e)
 	const struct lab_page *v = &l->victim;
 	const struct lab_ranks r = l->ranks;
 	fprintf(l->out, "page 0x%llx of %s had to leave: no frame was free, and the policy chose it\n", (unsigned long long)e->page.v,
-	        process_name(l, e->pid));
+	        lab_process_name(l, e->pid, "a file"));
 	fprintf(l->out, "  policy %s: %s\n", policy->name, policy->variant);
 	if (!r.known)
 		return;

@@ -125,6 +125,8 @@ void lab_machine_drop(struct lab *l);
 /* The process that runs.  => NULL, and the line has failed: there is none */
 struct lab_process *lab_running(struct lab *l);
 struct lab_process *lab_process_of(struct lab *l, uint32_t pid);
+/* Its name, or nobody when there is no such process. */
+const char *lab_process_name(struct lab *l, uint32_t pid, const char *nobody);
 
 const char *lab_advice_word(unsigned i); /* NULL past the end */
 

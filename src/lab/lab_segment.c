@@ -17,7 +17,6 @@
 #define U(v) ((unsigned long long)(v))
 
 enum { READ_MOST = 4096, CELLS = 64, SHOW_MOST = 64, COMPARE_MOST = 1000000 };
-static const char *const kind_words[ACCESS_KINDS] = { "load", "store", "fetch" };
 
 struct lab_segments *lab_segments(struct lab *l)
 {
@@ -301,7 +300,7 @@ static enum lab_outcome segment_share(struct lab *l, const struct lab_line *line
 
 static void tell_refusal(struct lab *l, const struct segmem_access *a, const struct segmem_answer *r)
 {
-	lab_tell(l, "%s %u:%llu: refused: %s", kind_words[a->kind], a->number, U(a->offset), segmem_fault_text(r->fault));
+	lab_tell(l, "%s %u:%llu: refused: %s", access_name(a->kind), a->number, U(a->offset), segmem_fault_text(r->fault));
 	if (r->fault == SEGMEM_FAULT_LIMIT && a->offset < r->entry.limit)
 		lab_tell(l, " for all %llu bytes", U(a->bytes));
 	if (r->fault == SEGMEM_FAULT_LIMIT)
@@ -324,7 +323,7 @@ static bool access_make(struct lab *l, struct segmem_access *a)
 		tell_refusal(l, a, &r);
 		return false;
 	}
-	lab_tell(l, "%s %u:%llu -> %llu (0x%llx)   base %llu + offset %llu, below the limit %llu\n", kind_words[a->kind], a->number,
+	lab_tell(l, "%s %u:%llu -> %llu (0x%llx)   base %llu + offset %llu, below the limit %llu\n", access_name(a->kind), a->number,
 	         U(a->offset), U(r.pa.v), U(r.pa.v), U(last->base), U(a->offset), U(last->limit));
 	if (r.swapped_in)
 		lab_tell(l, "  segment fault: all %llu bytes were read from swap first\n", U(last->limit));

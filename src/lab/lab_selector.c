@@ -394,7 +394,6 @@ static void tell_value(struct lab *l, const struct wanted *w)
 
 enum lab_outcome lab_selector_access(struct lab *l, const struct lab_line *line, enum access_kind kind)
 {
-	static const char *const words[ACCESS_KINDS] = { "load", "store", "fetch" };
 	struct segment_unit *u = unit(l);
 	struct wanted w = { .n = 8 };
 	uint32_t linear = 0;
@@ -404,7 +403,7 @@ enum lab_outcome lab_selector_access(struct lab *l, const struct lab_line *line,
 		return lab_fail(l, "segment fetch: instructions come from cs");
 	struct segment_fault f = segment_access(u, w.reg, w.offset, (uint32_t)w.n, kind, &linear);
 	note(l, f);
-	lab_tell(l, "%s %s: ", words[kind], line->word[0]);
+	lab_tell(l, "%s %s: ", access_name(kind), line->word[0]);
 	if (f.vector) {
 		tell_fault(l, f);
 		lab_tell(l, "\n");

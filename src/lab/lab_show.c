@@ -39,12 +39,6 @@ static const char *rights_text(unsigned rights, char buf[8])
 	return buf;
 }
 
-static const char *process_name(struct lab *l, uint32_t pid)
-{
-	const struct lab_process *p = lab_process_of(l, pid);
-	return p ? p->name : "-";
-}
-
 /* ---- TLBs ---- */
 
 static const char *asid_owner(struct lab *l, const struct machine_tlb_slot *s)
@@ -188,7 +182,7 @@ static void frame_show(struct lab *l, pfn_t f, const struct frame_info *i)
 		fprintf(l->out, " page %llu of %s", (unsigned long long)i->file_page,
 		        i->file_id && i->file_id <= l->n_files ? l->file_name[i->file_id - 1] : "a file");
 	if (i->pid)
-		fprintf(l->out, " page 0x%llx of %s", (unsigned long long)i->page.v, process_name(l, i->pid));
+		fprintf(l->out, " page 0x%llx of %s", (unsigned long long)i->page.v, lab_process_name(l, i->pid, "-"));
 	if (i->role == FRAME_ROLE_ANON && i->sharers > 1)
 		fprintf(l->out, ", shared by %u", i->sharers);
 	if (i->role == FRAME_ROLE_ANON || i->role == FRAME_ROLE_FILE)
@@ -229,7 +223,8 @@ static void map_show(void *ctx, const struct mapping_info *m)
 	char rights[8], bytes[32];
 	if (!m->alive || !listing_next(li))
 		return;
-	fprintf(l->out, "  %-10s 0x%-14llx 0x%-14llx %8s %.3s  %8llu %8llu  %s\n", process_name(l, m->pid), (unsigned long long)m->start.v,
+	fprintf(l->out, "  %-10s 0x%-14llx 0x%-14llx %8s %.3s  %8llu %8llu  %s\n", lab_process_name(l, m->pid, "-"),
+	        (unsigned long long)m->start.v,
 	        (unsigned long long)(m->start.v + m->bytes), text_bytes(bytes, sizeof bytes, m->bytes), rights_text(m->prot, rights),
 	        (unsigned long long)m->resident_pages, (unsigned long long)m->faults.total, m->name);
 }
@@ -335,17 +330,13 @@ static enum lab_outcome show_swap(struct lab *l)
 
 static void stats_faults(struct lab *l, const struct fault_counts *f, const struct fault_counts *base)
 {
-	static const char *const words[FAULT_CAUSES] = {
-#define X(name, text, major) text,
-		FAULT_CAUSE_LIST(X)
-#undef X
-	};
 	fprintf(l->out, "faults      %llu: %llu minor, %llu major; %llu accesses refused\n", (unsigned long long)(f->total - base->total),
 	        (unsigned long long)(f->minor - base->minor), (unsigned long long)(f->major - base->major),
 	        (unsigned long long)(f->protection - base->protection));
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
 		if (f->by_cause[i] > base->by_cause[i])
-			fprintf(l->out, "            %llu  %s\n", (unsigned long long)(f->by_cause[i] - base->by_cause[i]), words[i]);
+			fprintf(l->out, "            %llu  %s\n", (unsigned long long)(f->by_cause[i] - base->by_cause[i]),
+			        fault_cause_text(i));
 }
 
 static void stats_tlbs(struct lab *l)

@@ -1,16 +1,11 @@
 /* lab_walk.c - the translation of an address, as the page tables stand. */
 #include "lab_impl.h"
 #include "../machine/explain.h"
-#include <string.h>
 
 static bool kind_of(struct lab *l, const char *word, enum access_kind *ret)
 {
-	static const char *const words[ACCESS_KINDS] = { "load", "store", "fetch" };
-	for (unsigned i = 0; i < ACCESS_KINDS; i++)
-		if (strcmp(words[i], word) == 0) {
-			*ret = (enum access_kind)i;
-			return true;
-		}
+	if (access_find(word, ret))
+		return true;
 	lab_fail(l, "walk: '%s' is neither load, store nor fetch", word);
 	return false;
 }

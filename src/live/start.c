@@ -9,6 +9,7 @@
  * 2. execve's errno comes back through a pipe that closes by itself when execve succeeds.
  * 3. The program dies with us. */
 #include "start.h"
+#include "../base/locate.h"
 #include "../base/mem.h"
 #include <elf.h>
 #include <errno.h>
@@ -28,7 +29,6 @@
 #include <unistd.h>
 
 #define SHIM_NAME "pageworks-live.so"
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
 static double seconds_now(void)
 {
@@ -58,34 +58,13 @@ enum pw_err live_prepare(struct live *l, const struct board_orders *orders, stru
 
 /* ---- what is to be run ---- */
 
-static bool is_program(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static bool find_in(const char *list, const char *name, char *ret)
-{
-	for (const char *p = list;; p++) {
-		size_t n = strcspn(p, ":");
-		int length = snprintf(ret, PATH_MAX, "%.*s%s%s", (int)n, p, n ? "/" : "./", name);
-		if (length < PATH_MAX && is_program(ret))
-			return true;
-		p += n;
-		if (!*p)
-			return false;
-	}
-}
-
 static enum pw_err find_program(const char *name, char *ret, struct pw_why *why)
 {
-	const char *path = getenv("PATH");
 	if (!strchr(name, '/'))
-		return find_in(path ? path : PATH_DEFAULT, name, ret) ? PW_OK
-		                                                      : pw_fail(why, PW_NOTFOUND, "%s: no such program in PATH", name);
+		return locate_program(NULL, name, ret, NULL) ? PW_OK : pw_fail(why, PW_NOTFOUND, "%s: no such program in PATH", name);
 	if (snprintf(ret, PATH_MAX, "%s", name) >= PATH_MAX || access(ret, F_OK) != 0)
 		return pw_fail(why, PW_NOTFOUND, "%s: no such program", name);
-	return is_program(ret) ? PW_OK : pw_fail(why, PW_ACCESS, "%s: not an executable file", name);
+	return locate_is_program(ret) ? PW_OK : pw_fail(why, PW_ACCESS, "%s: not an executable file", name);
 }
 
 /* Has the image a program header that names a dynamic linker? */
@@ -122,22 +101,9 @@ static enum pw_err check_image(const char *path, struct pw_why *why)
 	return PW_OK;
 }
 
-/* Beside the executable, or one folder above it, where the tests of a build are; else where it is installed. */
 static enum pw_err find_shim(char *ret, struct pw_why *why)
 {
-	char folder[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
-	folder[n > 0 ? n : 0] = 0;
-	for (unsigned up = 0; up < 2; up++) {
-		char *end = strrchr(folder, '/');
-		if (!end)
-			break;
-		*end = 0;
-		if (snprintf(ret, PATH_MAX, "%s/" SHIM_NAME, folder) < PATH_MAX && access(ret, R_OK) == 0)
-			return PW_OK;
-	}
-	snprintf(ret, PATH_MAX, "%s/" SHIM_NAME, PW_LIBEXECDIR);
-	if (access(ret, R_OK) == 0)
+	if (locate_own(SHIM_NAME, PW_LIBEXECDIR, ret))
 		return PW_OK;
 	return pw_fail(why, PW_UNSUPPORTED, "the library " SHIM_NAME " is neither beside this command nor in %s: build or install "
 	               "pageworks whole", PW_LIBEXECDIR);

@@ -12,6 +12,7 @@
  * lost; an address for which that is not so is canonical nowhere, and is packed as one that is canonical nowhere. */
 #pragma once
 #include "../base/addr.h"
+#include <string.h>
 
 enum access_kind { ACCESS_LOAD, ACCESS_STORE, ACCESS_FETCH, ACCESS_KINDS };
 
@@ -25,6 +26,24 @@ static inline ref_t ref_make(vaddr_t va, enum access_kind kind)
 	if (__builtin_expect(top != 0 && top != UINT64_MAX, 0))
 		va.v = (va.v & ((1ull << 60) - 1)) | 1ull << 60; /* bit 61 clear, bit 60 set: canonical in no format */
 	return (ref_t){ va.v << REF_KIND_BITS | kind };
+}
+
+/* "load", "store", "fetch": for people, in every room alike. */
+static inline const char *access_name(enum access_kind kind)
+{
+	static const char *const names[ACCESS_KINDS] = { "load", "store", "fetch" };
+	return names[kind];
+}
+
+/* => false: no kind of access has this name */
+static inline bool access_find(const char *name, enum access_kind *ret)
+{
+	for (unsigned i = 0; i < ACCESS_KINDS; i++)
+		if (strcmp(access_name((enum access_kind)i), name) == 0) {
+			*ret = (enum access_kind)i;
+			return true;
+		}
+	return false;
 }
 
 static inline vaddr_t ref_va(ref_t r) { return vaddr((uint64_t)((int64_t)r.word >> REF_KIND_BITS)); }

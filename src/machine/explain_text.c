@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const char *const kind_words[ACCESS_KINDS] = { "load", "store", "fetch" };
 
 const char *explain_rights(unsigned rights, char buf[6])
 {
@@ -169,7 +168,7 @@ static void remedy(const struct explain *e, char *buf, size_t size)
 void explain_print(const struct explain *e, FILE *out)
 {
 	char rights[6], text[256];
-	fprintf(out, "%s 0x%llx, as a %s of the %s, root 0x%llx\n", e->format->name, (unsigned long long)e->va.v, kind_words[e->kind],
+	fprintf(out, "%s 0x%llx, as a %s of the %s, root 0x%llx\n", e->format->name, (unsigned long long)e->va.v, access_name(e->kind),
 	        e->user ? "user" : "supervisor", (unsigned long long)e->root.v);
 	drawing(e, out);
 	for (unsigned i = 0; i < e->n_steps; i++)
@@ -222,7 +221,7 @@ void explain_json(const struct explain *e, const char *key, struct jsonw *j)
 	jsonw_string(j, "format", e->format->name);
 	jsonw_hex(j, "root", e->root.v);
 	jsonw_hex(j, "address", e->va.v);
-	jsonw_string(j, "access", kind_words[e->kind]);
+	jsonw_string(j, "access", access_name(e->kind));
 	jsonw_string(j, "privilege", e->user ? "user" : "supervisor");
 	jsonw_array(j, "steps");
 	for (unsigned i = 0; i < e->n_steps; i++)

@@ -223,6 +223,11 @@ enum pw_status pw_process_move(struct pw_process *p, unsigned cpu)
 
 /* ---- mappings and files ---- */
 
+static unsigned prot_of(unsigned rights)
+{
+	return (rights & PW_READ ? PMAP_READ : 0) | (rights & PW_WRITE ? PMAP_WRITE : 0) | (rights & PW_EXEC ? PMAP_EXEC : 0);
+}
+
 static bool is_aligned(const struct pw_process *p, uint64_t address)
 {
 	return (address & ((1ull << p->computer->page_shift) - 1)) == 0;
@@ -238,7 +243,7 @@ enum pw_status pw_map(struct pw_process *p, uint64_t address, uint64_t bytes, un
 		.start = vaddr(address), .fixed = address != PW_ANYWHERE, .shared = mapping->shared, .stack = mapping->stack,
 		.anonymous = mapping->file == 0, .file_id = mapping->file, .offset = mapping->offset,
 		.name = mapping->name ? mapping->name : "",
-		.prot = (rights & PW_READ ? PMAP_READ : 0) | (rights & PW_WRITE ? PMAP_WRITE : 0) | (rights & PW_EXEC ? PMAP_EXEC : 0),
+		.prot = prot_of(rights),
 	};
 	if (bytes == 0 || bytes > UINT64_MAX - page || (m.fixed && !is_aligned(p, address)) || !is_aligned(p, mapping->offset) ||
 	    rights & ~(unsigned)(PW_READ | PW_WRITE | PW_EXEC))
@@ -262,8 +267,7 @@ enum pw_status pw_unmap(struct pw_process *p, uint64_t address, uint64_t bytes)
 
 enum pw_status pw_protect(struct pw_process *p, uint64_t address, uint64_t bytes, unsigned rights)
 {
-	unsigned prot = (rights & PW_READ ? PMAP_READ : 0) | (rights & PW_WRITE ? PMAP_WRITE : 0) | (rights & PW_EXEC ? PMAP_EXEC : 0);
-	return space_status(process_protect(p->process, vaddr(address), bytes, prot));
+	return space_status(process_protect(p->process, vaddr(address), bytes, prot_of(rights)));
 }
 
 enum pw_status pw_advise(struct pw_process *p, uint64_t address, uint64_t bytes, int advice)

@@ -92,7 +92,6 @@ void computer_figures(struct computer *c, const struct computer_base *base, json
 void machine_figures(const struct machine *m, const struct computer_base *base, json_t *root);
 json_t *fault_figures(const struct fault_counts *f, const struct fault_counts *base);
 uint64_t computer_free_frames(struct computer *c); /* for pages of programs */
-const char *fault_cause_name(enum fault_cause cause); /* "demand_zero" */
 
 /* All of physical memory as a raw image, and where the page tables of each process begin, a line each, as a run dumps them.
  * => PW_IO with why */

@@ -7,14 +7,6 @@
 #include "computer.h"
 #include "hypervisor.h"
 
-static const char *const cause_names[FAULT_CAUSES] = {
-#define X(name, text, major) #name,
-	FAULT_CAUSE_LIST(X)
-#undef X
-};
-
-const char *fault_cause_name(enum fault_cause cause) { return cause_names[cause]; }
-
 static const struct computer_base zeros;
 
 static void put(json_t *object, const char *name, uint64_t value)
@@ -40,7 +32,7 @@ json_t *fault_figures(const struct fault_counts *f, const struct fault_counts *b
 	put(faults, "major", f->major - base->major);
 	put(faults, "protection", f->protection - base->protection);
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		put(causes, cause_names[i], f->by_cause[i] - base->by_cause[i]);
+		put(causes, fault_cause_name(i), f->by_cause[i] - base->by_cause[i]);
 	json_object_set_new(faults, "by_cause", causes);
 	return faults;
 }

@@ -170,6 +170,10 @@ double result_ns(const struct result *r, uint64_t cycles);
 /* Writes the versioned object (DESIGN: the result object).  => PW_IO when it could not be written. */
 must_use enum pw_err result_write_json(const struct result *r, FILE *out);
 
+struct jsonw;
+/* Its member "faults", which a run, a process and a mapping have alike. */
+void result_json_faults(const struct fault_counts *f, struct jsonw *j);
+
 /* Its member "machine" alone, as {"machine": {...}} on one line: equal machines give equal texts. */
 must_use enum pw_err result_write_machine(const struct result *r, FILE *out);
 

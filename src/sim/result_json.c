@@ -12,13 +12,8 @@
 #include "../base/json.h"
 #include <string.h>
 
-static void json_faults(struct jsonw *j, const struct fault_counts *f)
+void result_json_faults(const struct fault_counts *f, struct jsonw *j)
 {
-	static const char *const names[FAULT_CAUSES] = {
-#define X(name, text, major) #name,
-		FAULT_CAUSE_LIST(X)
-#undef X
-	};
 	jsonw_object(j, "faults");
 	jsonw_u64(j, "total", f->total);
 	jsonw_u64(j, "minor", f->minor);
@@ -26,7 +21,7 @@ static void json_faults(struct jsonw *j, const struct fault_counts *f)
 	jsonw_u64(j, "protection", f->protection);
 	jsonw_object(j, "by_cause");
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		jsonw_u64(j, names[i], f->by_cause[i]);
+		jsonw_u64(j, fault_cause_name(i), f->by_cause[i]);
 	jsonw_end(j);
 	jsonw_end(j);
 }
@@ -303,7 +298,7 @@ static void json_processes(struct jsonw *j, const struct result *r)
 		jsonw_u64(j, "references", p->references);
 		jsonw_u64(j, "refused", p->refused);
 		jsonw_u64(j, "skipped", p->skipped);
-		json_faults(j, &p->faults);
+		result_json_faults(&p->faults, j);
 		jsonw_u64(j, "resident_peak_pages", p->resident_peak_pages);
 		jsonw_bool(j, "killed_for_memory", p->killed);
 		if (p->ended && p->signal)
@@ -329,7 +324,7 @@ static void json_mappings(struct jsonw *j, const struct result *r)
 		if (m->file)
 			jsonw_string(j, "file", m->file);
 		jsonw_string(j, "rights", prot);
-		json_faults(j, &m->faults);
+		result_json_faults(&m->faults, j);
 		jsonw_u64(j, "tlb_misses", m->tlb_misses);
 		jsonw_u64(j, "resident_pages", m->resident_pages);
 		jsonw_bool(j, "alive", m->alive);
@@ -340,7 +335,6 @@ static void json_mappings(struct jsonw *j, const struct result *r)
 
 static void json_refusals(struct jsonw *j, const struct result *r)
 {
-	static const char *const kinds[ACCESS_KINDS] = { "load", "store", "fetch" };
 	if (!r->n_refusals)
 		return;
 	jsonw_array(j, "refused_first");
@@ -349,7 +343,7 @@ static void json_refusals(struct jsonw *j, const struct result *r)
 		jsonw_object(j, NULL);
 		jsonw_u64(j, "pid", f->pid);
 		jsonw_hex(j, "address", f->address);
-		jsonw_string(j, "access", kinds[f->kind]);
+		jsonw_string(j, "access", access_name(f->kind));
 		jsonw_u64(j, "reference", f->at);
 		jsonw_string(j, "why", f->why);
 		jsonw_end(j);
@@ -403,7 +397,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_machine(&j, r);
 	json_input(&j, r);
 	json_references(&j, &r->refs);
-	json_faults(&j, &r->kernel.faults);
+	result_json_faults(&r->kernel.faults, &j);
 	json_refusals(&j, r);
 	json_reclaim(&j, r);
 	json_memory(&j, r);

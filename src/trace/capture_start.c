@@ -7,6 +7,7 @@
  * The child gets what a program started by a shell would get: the standard descriptors, the environment, the signals as they
  * were.  Address randomisation is turned off, and it dies with us (PR_SET_PDEATHSIG: with the thread that called, to be exact). */
 #include "capture_start.h"
+#include "../base/locate.h"
 #include "../base/mem.h"
 #include "../capture/launch.h"
 #include <signal.h>
@@ -15,7 +16,6 @@
 #include <sys/wait.h>
 
 #define PLUGIN_NAME "pageworks-capture.so"
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
 extern char **environ;
 
@@ -26,36 +26,13 @@ struct start {
 	struct launch_line line;
 };
 
-static bool is_program(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-/* Looks for name in the folders of list, separated by colons.  => false: not there; *seen tells whether something that is not
- * executable was. */
-static bool find_in(const char *list, const char *name, char *ret, bool *seen)
-{
-	for (const char *p = list;; p++) {
-		size_t n = strcspn(p, ":");
-		int length = snprintf(ret, PATH_MAX, "%.*s%s%s", (int)n, p, n ? "/" : "./", name);
-		if (length < PATH_MAX && is_program(ret))
-			return true;
-		*seen = *seen || (length < PATH_MAX && access(ret, F_OK) == 0);
-		p += n;
-		if (!*p)
-			return false;
-	}
-}
-
 static enum pw_err find_program(struct start *s, const char *name, struct pw_why *why)
 {
-	const char *path = getenv("PATH");
 	bool seen = false;
 	if (!*name)
 		return pw_fail(why, PW_NOTFOUND, "the name of the program is empty");
 	if (!strchr(name, '/')) {
-		if (find_in(path ? path : PATH_DEFAULT, name, s->program, &seen))
+		if (locate_program(NULL, name, s->program, &seen))
 			return PW_OK;
 		return seen ? pw_fail(why, PW_ACCESS, "%s: found in PATH, but it is not executable", name)
 		            : pw_fail(why, PW_NOTFOUND, "%s: no such program in PATH", name);
@@ -87,10 +64,8 @@ static enum pw_err resolve_program(struct start *s, struct pw_why *why)
 static enum pw_err find_qemu(struct start *s, struct pw_why *why)
 {
 	char name[64], found[PATH_MAX];
-	const char *path = getenv("PATH");
-	bool seen = false;
 	snprintf(name, sizeof(name), "qemu-%s", s->image.arch);
-	if (!find_in(path ? path : PATH_DEFAULT, name, found, &seen) && !find_in(PATH_DEFAULT, name, found, &seen))
+	if (!locate_program(NULL, name, found, NULL) && !locate_program(LOCATE_PATH, name, found, NULL))
 		return pw_fail(why, PW_UNSUPPORTED, "%s is not installed, and programs run under it: install the package qemu-user "
 		               "(Debian, Ubuntu: apt install qemu-user)", name);
 	char *end = realpath(found, s->qemu_dir) ? strrchr(s->qemu_dir, '/') : NULL;
@@ -100,25 +75,6 @@ static enum pw_err find_qemu(struct start *s, struct pw_why *why)
 	return PW_OK;
 }
 
-/* Beside the executable, or one folder above it, where the tests of a build are. */
-static bool plugin_near(struct start *s)
-{
-	char folder[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
-	if (n <= 0)
-		return false;
-	folder[n] = 0;
-	for (unsigned up = 0; up < 2; up++) {
-		char *end = strrchr(folder, '/');
-		if (!end)
-			return false;
-		*end = 0;
-		if (snprintf(s->plugin, PATH_MAX, "%s/" PLUGIN_NAME, folder) < PATH_MAX && access(s->plugin, R_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 static enum pw_err find_plugin(struct start *s, const struct capture_options *options, struct pw_why *why)
 {
 	if (options->plugin) {
@@ -126,10 +82,7 @@ static enum pw_err find_plugin(struct start *s, const struct capture_options *op
 			return PW_OK;
 		return pw_fail(why, PW_UNSUPPORTED, "the capture plugin %s: %s", options->plugin, strerror(errno));
 	}
-	if (plugin_near(s))
-		return PW_OK;
-	snprintf(s->plugin, PATH_MAX, "%s/" PLUGIN_NAME, PW_LIBEXECDIR);
-	if (access(s->plugin, R_OK) == 0)
+	if (locate_own(PLUGIN_NAME, PW_LIBEXECDIR, s->plugin))
 		return PW_OK;
 	return pw_fail(why, PW_UNSUPPORTED, "the capture plugin " PLUGIN_NAME " is neither beside this command nor in %s: build "
 	               "or install pageworks whole", PW_LIBEXECDIR);
