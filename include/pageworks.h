@@ -86,7 +86,7 @@ const char *pw_computer_flaw(struct pw_computer *c);
 /* A process with nothing mapped.  It runs on CPU 0 whenever it is accessed. => PW_E_FULL, PW_E_MEMORY */
 enum pw_status pw_process_create(struct pw_computer *c, const char *name, struct pw_process **ret);
 /* A copy of all of its memory, shared until written. */
-enum pw_status pw_process_fork(struct pw_process *parent, const char *name, struct pw_process **ret);
+enum pw_status pw_process_fork(struct pw_process *parent, struct pw_process **ret);
 /* It ends and gives its memory back; the handle is no longer valid. */
 void pw_process_exit(struct pw_process *p);
 /* Where its accesses run; the default is CPU 0.  => PW_E_INVALID: the machine has no such CPU */
@@ -115,7 +115,7 @@ enum pw_status pw_advise(struct pw_process *p, uint64_t address, uint64_t bytes,
 enum pw_status pw_file_create(struct pw_computer *c, const void *bytes, uint64_t n, uint64_t *ret);
 
 /* Moves bytes as the program would, through the MMU, page by page; faults are served.
- * => PW_E_REFUSED: not mapped, or not for this; PW_E_FULL: no memory to serve it; *why_refused of the last pw_step says more.  Bytes before
+ * => PW_E_REFUSED: not mapped, or not for this; PW_E_FULL: no memory to serve it; pw_step says more of why.  Bytes before
  *    the page that failed have been moved. */
 enum pw_status pw_read(struct pw_process *p, uint64_t address, void *bytes, uint64_t n);
 enum pw_status pw_write(struct pw_process *p, uint64_t address, const void *bytes, uint64_t n);

@@ -100,7 +100,7 @@ static void bytes_survive_everything(void **state)
 	assert_int_equal(pw_write(p, 0x10ffc, "across pages", 12), PW_SUCCESS);
 	for (uint64_t i = 2; i < 16; i++)
 		assert_int_equal(pw_write(p, 0x10000 + i * 4096, &i, 8), PW_SUCCESS);
-	assert_int_equal(pw_process_fork(p, "q", &q), PW_SUCCESS);
+	assert_int_equal(pw_process_fork(p, &q), PW_SUCCESS);
 	assert_int_equal(pw_write(q, 0x10ffc, "ACROSS", 6), PW_SUCCESS);
 	assert_int_equal(pw_read(p, 0x10ffc, text, 12), PW_SUCCESS);
 	assert_memory_equal(text, "across pages", 12);

@@ -244,8 +244,6 @@ const char *symbols_at(const struct symbols *s, uint64_t offset, uint64_t *ret_i
 	return (const char *)s->bytes + f->name;
 }
 
-size_t symbols_count(const struct symbols *s) { return s->n_functions; }
-
 size_t symbols_bytes(const struct symbols *s, uint64_t offset, void *to, size_t n)
 {
 	if (offset >= s->n)

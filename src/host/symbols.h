@@ -15,6 +15,5 @@ must_use enum pw_err symbols_open(const char *path, struct symbols **ret);
 void symbols_close(struct symbols *s);
 /* The function that holds the byte at this offset of the file, and how far into it.  => NULL: none is known. */
 const char *symbols_at(const struct symbols *s, uint64_t offset, uint64_t *ret_into);
-size_t symbols_count(const struct symbols *s);
 /* Copies up to n bytes of the file from an offset.  => how many there were. */
 size_t symbols_bytes(const struct symbols *s, uint64_t offset, void *to, size_t n);

@@ -225,27 +225,26 @@ static bool history_add(struct lab *l, const char *text)
 	return true;
 }
 
-static enum lab_outcome command_run(struct lab *l, const struct lab_command *c, const struct lab_line *line, const char *text)
+/* keep: a line that changes the session goes into its history. */
+static enum lab_outcome command_run(struct lab *l, const struct lab_command *c, const struct lab_line *line, const char *text, bool keep)
 {
 	if (line->n < c->least || line->n > c->most)
 		return lab_fail(l, "%s takes other words: %s %s", c->name, c->name, c->usage);
-	if (c->changes && !l->replaying && !history_add(l, text))
+	keep = keep && c->changes && !l->replaying;
+	if (keep && !history_add(l, text))
 		return lab_fail(l, "out of memory");
 	enum lab_outcome outcome = c->handler(l, line);
-	if (c->changes && !l->replaying && outcome == LAB_ERROR) {
+	if (keep && outcome == LAB_ERROR) {
 		mem_free(l->history[--l->at]);
 		l->n_history = l->at;
 	}
 	return outcome;
 }
 
-enum lab_outcome lab_execute(struct lab *l, const char *text, struct pw_why *why)
+static enum lab_outcome line_run(struct lab *l, const char *text, bool keep)
 {
 	struct lab_line line;
-	struct pw_why ignored;
 	enum lab_outcome outcome = LAB_ERROR;
-	l->why = why ? why : &ignored;
-	*l->why->text = '\0';
 	char *copy = mem_strdup(text);
 	if (!copy)
 		return lab_fail(l, "out of memory");
@@ -258,10 +257,19 @@ enum lab_outcome lab_execute(struct lab *l, const char *text, struct pw_why *why
 			line.rest += strspn(line.rest, " \t");
 			line.n--;
 			memmove(line.word, line.word + 1, line.n * sizeof *line.word);
-			outcome = c ? command_run(l, c, &line, text) : command_unknown(l, name);
+			outcome = c ? command_run(l, c, &line, text, keep) : command_unknown(l, name);
 		}
 	}
 	mem_free(copy);
+	return outcome;
+}
+
+enum lab_outcome lab_execute(struct lab *l, const char *text, struct pw_why *why)
+{
+	struct pw_why ignored;
+	l->why = why ? why : &ignored;
+	*l->why->text = '\0';
+	enum lab_outcome outcome = line_run(l, text, true);
 	l->why = NULL;
 	return outcome;
 }
@@ -312,22 +320,13 @@ enum lab_outcome lab_step(struct lab *l, const struct lab_line *line)
 		return LAB_ERROR;
 	if (l->at == l->n_history)
 		return lab_fail(l, "there is no step to go forward: nothing has been undone");
-	struct pw_why *why = l->why;
 	for (; n > 0 && l->at < l->n_history; n--) {
-		char *text = l->history[l->at++];
+		const char *text = l->history[l->at++];
 		lab_tell(l, "step %u: %s\n", l->at, text);
-		struct lab_line again;
-		char *copy = mem_strdup(text);
-		if (!copy || !line_cut(copy, &again, why)) {
-			mem_free(copy);
+		if (line_run(l, text, false) == LAB_ERROR) {
 			l->at--;
-			return lab_fail(l, "out of memory");
+			return LAB_ERROR;
 		}
-		const struct lab_command *c = command_find(again.word[0]);
-		again.n--;
-		memmove(again.word, again.word + 1, again.n * sizeof *again.word);
-		c->handler(l, &again);
-		mem_free(copy);
 	}
 	return LAB_DONE;
 }

@@ -426,15 +426,6 @@ enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t t
 	return err;
 }
 
-bool pager_is_resident(struct pager *p, uint64_t at)
-{
-	struct pmap_mapping m;
-	pager_lock(p);
-	bool is = pmap_extract(process_pmap(p->process), vpn_of(inside(p, at), 12), &m);
-	pager_unlock(p);
-	return is;
-}
-
 /* ---- life ---- */
 
 static enum pw_err kernel_make(struct pager *p, struct pw_why *why)

@@ -57,8 +57,6 @@ must_use enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, 
 /* As mremap that may move.  to: 0, or the very place. */
 must_use enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t to_bytes, uint64_t to, bool may_move,
                                  uint64_t *ret);
-/* Is the page in memory? */
-bool pager_is_resident(struct pager *p, uint64_t at);
 
 /* Around fork(2), as pthread_atfork has them: afterwards parent and child each have what there was. */
 void pager_fork_prepare(struct pager *p);

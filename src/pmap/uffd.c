@@ -120,12 +120,6 @@ enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes)
 	return r.ioctls >> _UFFDIO_WRITEPROTECT & 1 ? PW_OK : PW_UNSUPPORTED;
 }
 
-enum pw_err uffd_unregister(const struct uffd *u, uint64_t start, uint64_t bytes)
-{
-	struct uffdio_range r = { start, bytes };
-	return ioctl(u->fd, UFFDIO_UNREGISTER, &r) ? PW_INVALID : PW_OK;
-}
-
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max)
 {
 	struct uffd_msg msg[16];
@@ -169,16 +163,6 @@ enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint6
 		if (errno != EAGAIN && errno != EINTR)
 			return uffd_error(errno);
 		done += c.copy > 0 ? (uint64_t)c.copy : 0;
-	}
-	return PW_OK;
-}
-
-enum pw_err uffd_zero(const struct uffd *u, uint64_t to, uint64_t bytes)
-{
-	struct uffdio_zeropage z = { .range = { to, bytes } };
-	while (ioctl(u->fd, UFFDIO_ZEROPAGE, &z)) {
-		if (errno != EAGAIN && errno != EINTR)
-			return uffd_error(errno);
 	}
 	return PW_OK;
 }

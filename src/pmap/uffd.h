@@ -28,14 +28,11 @@ void uffd_explain(char *text, size_t size);
 
 /* Faults on missing pages and stores to write-protected ones in the range arrive from now on. */
 must_use enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes);
-must_use enum pw_err uffd_unregister(const struct uffd *u, uint64_t start, uint64_t bytes);
 /* Waits for faults.  Returns how many there are; 0: it was interrupted; -1: the descriptor is of no use any more. */
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max);
 
 /* Puts a copy there and wakes who waits for it.  => PW_EXISTS: a page is there; PW_NOTMAPPED: the range is not registered */
 must_use enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, bool protect);
-/* Puts the host's page of zeros there.  => as uffd_copy */
-must_use enum pw_err uffd_zero(const struct uffd *u, uint64_t to, uint64_t bytes);
 /* Stores to pages of the range that are there fault from now on, or (on false) do so no longer, and who waits is woken. */
 must_use enum pw_err uffd_protect(const struct uffd *u, uint64_t start, uint64_t bytes, bool on);
 void uffd_wake(const struct uffd *u, uint64_t start, uint64_t bytes);

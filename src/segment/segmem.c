@@ -58,14 +58,13 @@ struct segmem {
 	struct segmem_counts counts;
 };
 
-static const struct { const char *word, *text; } victims[] = {
-#define X(name, word, text) { word, text },
+static const char *const victims[] = {
+#define X(name, word, text) word,
 	SEGMEM_VICTIM_LIST(X)
 #undef X
 };
 
-const char *segmem_victim_word(enum segmem_victim v) { return victims[v].word; }
-const char *segmem_victim_text(enum segmem_victim v) { return victims[v].text; }
+const char *segmem_victim_word(enum segmem_victim v) { return victims[v]; }
 
 const char *segmem_fault_text(enum segmem_fault f)
 {

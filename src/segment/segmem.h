@@ -32,7 +32,6 @@ enum segmem_victim {
 	SEGMEM_VICTIMS
 };
 const char *segmem_victim_word(enum segmem_victim v);
-const char *segmem_victim_text(enum segmem_victim v);
 
 struct segmem_config {
 	uint64_t bytes;          /* 1 to SEGMEM_MOST */

@@ -195,11 +195,10 @@ enum pw_status pw_process_create(struct pw_computer *c, const char *name, struct
 	return handle_keep(p, process_create(computer_kernel(c->c), p->pid, name ? name : "", &p->process), ret);
 }
 
-enum pw_status pw_process_fork(struct pw_process *parent, const char *name, struct pw_process **ret)
+enum pw_status pw_process_fork(struct pw_process *parent, struct pw_process **ret)
 {
 	*ret = NULL;
 	struct pw_process *p = handle_make(parent->computer);
-	(void)name;
 	if (!p)
 		return PW_E_MEMORY;
 	p->cpu = parent->cpu;

@@ -71,14 +71,6 @@ static void note_eviction(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool 
 		c->parts.evicting(c->parts.ctx, pid, page, from, dirty);
 }
 
-void computer_forget_evictions(struct computer *c) { c->n_evictions = 0; }
-
-unsigned computer_evictions(const struct computer *c, const struct computer_eviction **ret)
-{
-	*ret = c->eviction;
-	return c->n_evictions;
-}
-
 /* ---- files ---- */
 
 static enum pw_err file_add(struct computer *c, struct computer_bytes file, uint64_t *ret_id)

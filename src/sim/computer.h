@@ -76,10 +76,6 @@ struct computer_access {
 void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,
                      struct computer_access *ret);
 
-/* Before anything else that may evict, to learn of it afterwards. */
-void computer_forget_evictions(struct computer *c);
-unsigned computer_evictions(const struct computer *c, const struct computer_eviction **ret);
-
 /* Figures of machine and kernel, named as in a result object, counted from base on; what is a state is as it is now. */
 struct computer_base {
 	struct machine_counts machine;
