@@ -65,6 +65,12 @@ static void holds_what_was_written(void **state)
 		sound(p);
 		expect(at, PAGES, 1000);
 		assert_int_equal(pager_resize(p, 1000 * PAGER_PAGE), PW_OK);
+		assert_int_equal(pager_resize(p, (PAGES + 1) * PAGER_PAGE), PW_LIMIT);
+		assert_int_equal(pager_resize(p, PAGER_RAM_LEAST - PAGER_PAGE), PW_INVALID);
+		struct pager_counts c;
+		pager_counts(p, &c);
+		assert_int_equal(c.ram_bytes, 1000 * PAGER_PAGE);
+		assert_int_equal(c.ram_peak_bytes, 1000 * PAGER_PAGE);
 		fill(at, PAGES, 5000);
 		sound(p);
 		expect(at, PAGES, 5000);

@@ -9,14 +9,18 @@
  * 1. The program starts only when nothing else can fail any more.
  * 2. The exit status is the program's; 125 when the pager had to stop it, with the reason in one line.
  * 3. Ctrl-C is the program's to handle; TERM and HUP are passed on to it.
+ * 4. With --control and no command it talks to the one that runs.
  *
  * Rejected: --ram without a default (a guess would page programs that fit, or none). */
 #include "cli.h"
 #include "keep.h"
+#include "live_control.h"
+#include "live_outside.h"
 #include "live_report.h"
 #include "output.h"
 #include "../base/mem.h"
 #include "../base/text.h"
+#include "../live/wish.h"
 #include "../pmap/uffd.h"
 #include "../store/store.h"
 #include <errno.h>
@@ -26,8 +30,8 @@
 #include <unistd.h>
 
 enum live_key {
-	KEY_RAM = 0x200, KEY_POLICY, KEY_SWAP, KEY_AHEAD, KEY_JSON, KEY_QUIET, KEY_FOLLOW, KEY_SEED, KEY_PERSONALITY, KEY_LEAST, KEY_HINT,
-	KEY_NO_PIN, KEY_SLOTS,
+	KEY_FIRST = 0x200, KEY_RAM = KEY_FIRST, KEY_POLICY, KEY_SWAP, KEY_AHEAD, KEY_JSON, KEY_QUIET, KEY_FOLLOW, KEY_SEED,
+	KEY_PERSONALITY, KEY_LEAST, KEY_HINT, KEY_NO_PIN, KEY_SLOTS, KEY_CONTROL, KEY_END,
 };
 
 static const struct argp_option live_options[] = {
@@ -44,6 +48,8 @@ static const struct argp_option live_options[] = {
 	{ "follow", KEY_FOLLOW, NULL, 0, "programs it starts are paged as well, each with as much memory" },
 	{ "no-pin", KEY_NO_PIN, NULL, 0, "do not keep program and pager on one processor" },
 	{ "attach-hint", KEY_HINT, NULL, 0, "say what this computer lacks for paging programs, and what to do" },
+	{ "control", KEY_CONTROL, "PATH", 0, "a socket through which --ram can be changed and figures be seen while it runs; without a "
+		"command: change (--ram) or show them" },
 	{ .doc = "The report:", .group = 3 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE instead of standard error" },
 	{ "json", KEY_JSON, "FILE", 0, "write the result as JSON to FILE ('-': standard output)" },
@@ -54,11 +60,13 @@ static const struct argp_option live_options[] = {
 struct live_verb {
 	struct board_orders orders;
 	struct output report, json;
-	const char *personality;
+	const char *personality, *control_path;
+	const char *starts;      /* an option that was given and means something only with a command */
 	bool quiet, hint;
 	char *const *command;
 	unsigned n_command;
 	struct live live;
+	struct live_control *control;
 	int status, signal;
 };
 
@@ -75,10 +83,25 @@ static void word_size(const char *what, const char *word, uint64_t *ret)
 		exit(cli_error("%s", why.text));
 }
 
+static const char *option_name(int key)
+{
+	const struct argp_option *o = live_options;
+	while (o->key != key)
+		o++;
+	return o->name;
+}
+
+static bool needs_command(int key)
+{
+	return key >= KEY_FIRST && key != KEY_RAM && key != KEY_JSON && key != KEY_QUIET && key != KEY_CONTROL && key < KEY_END;
+}
+
 static error_t live_parse(int key, char *arg, struct argp_state *state)
 {
 	struct live_verb *v = state->input;
 	uint64_t n = 0;
+	if (needs_command(key))
+		v->starts = option_name(key);
 	switch (key) {
 	case KEY_RAM: word_size("--ram", arg, &v->orders.ram_bytes); break;
 	case KEY_LEAST: word_size("--least", arg, &v->orders.map_least); break;
@@ -97,6 +120,7 @@ static error_t live_parse(int key, char *arg, struct argp_state *state)
 	case KEY_FOLLOW: v->orders.follow = true; break;
 	case KEY_NO_PIN: v->orders.pin = false; break;
 	case KEY_HINT: v->hint = true; break;
+	case KEY_CONTROL: v->control_path = arg; break;
 	case 'o': v->report.name = arg; break;
 	case KEY_JSON: v->json.name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;
@@ -111,13 +135,15 @@ static error_t live_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp live_argp = {
-	live_options, live_parse, "--ram SIZE -- COMMAND [ARG...]",
+	live_options, live_parse, "--ram SIZE -- COMMAND [ARG...]\n--control PATH [--ram SIZE]",
 	"Runs an unmodified program whose heap and anonymous memory may be far larger than the memory it is given: what does not fit is "
 	"kept in a store, by our own kernel, on this computer's own MMU.\v"
 	"Examples:\n"
 	"  pageworks live --ram 256M -- sort FILE\n"
 	"  pageworks live --ram 64M --policy sieve -- python3 SCRIPT\n"
 	"  pageworks live --ram 1G --swap file:/var/tmp/swap -- redis-server\n"
+	"  pageworks live --ram 4G --control /run/job.sock -- COMMAND\n"
+	"  pageworks live --control /run/job.sock --ram 2G    (while it runs)\n"
 	"  pageworks live --attach-hint\n\n"
 	"The exit status is the program's own (128+N and the same signal when a signal killed it); 125: pageworks failed, or had to stop "
 	"the program; 126: the command cannot be executed, 127: it was not found.",
@@ -167,12 +193,15 @@ static int live_words(struct live_verb *v, int argc, char **argv)
 	argp_parse(&live_argp, argc, argv, ARGP_IN_ORDER, NULL, v);
 	if (v->hint)
 		return CLI_OK;
+	if (v->orders.ram_bytes && v->orders.ram_bytes < WISH_RAM_LEAST)
+		return cli_error("--ram %llu: at least 1M is needed", (unsigned long long)v->orders.ram_bytes);
+	if (!v->n_command && v->control_path)
+		return v->starts ? cli_error("--%s: without a command nothing is started; --control takes --ram, -o and --json", v->starts)
+		                 : CLI_OK;
 	if (!v->n_command)
 		return cli_error("which program? give -- and a command");
 	if (!v->orders.ram_bytes)
 		return cli_error("how much memory is it to have? give --ram SIZE");
-	if (v->orders.ram_bytes < 1 << 20)
-		return cli_error("--ram %llu: at least 1M is needed", (unsigned long long)v->orders.ram_bytes);
 	if (!*v->orders.policy)
 		word_copy(v->orders.policy, sizeof v->orders.policy, "--policy", strstr(v->orders.swap, "file") ? "clock" : "fifo");
 	return live_personality(v) == CLI_OK ? live_try(v) : CLI_FAILED;
@@ -216,7 +245,7 @@ static void signals_pass(const struct live *l)
 static enum pw_err render_report(void *ctx, FILE *memory)
 {
 	const struct live_verb *v = ctx;
-	struct live_shown s = { &v->live, v->command, v->n_command };
+	struct live_shown s = { &v->live, v->command, v->n_command, false };
 	live_report_write(&s, memory, cli_colour(v->report.file));
 	return PW_OK;
 }
@@ -224,8 +253,18 @@ static enum pw_err render_report(void *ctx, FILE *memory)
 static enum pw_err render_json(void *ctx, FILE *memory)
 {
 	const struct live_verb *v = ctx;
-	struct live_shown s = { &v->live, v->command, v->n_command };
+	struct live_shown s = { &v->live, v->command, v->n_command, false };
 	return live_report_json(&s, memory);
+}
+
+static enum pw_err render_answer(void *ctx, bool json, FILE *memory)
+{
+	const struct live_verb *v = ctx;
+	struct live_shown s = { &v->live, v->command, v->n_command, true };
+	if (json)
+		return live_report_json(&s, memory);
+	live_report_write(&s, memory, false);
+	return PW_OK;
 }
 
 static void live_keep(struct live_verb *v)
@@ -256,6 +295,23 @@ static int live_publish(struct live_verb *v)
 	return flaw && v->quiet ? cli_error("%s", flaw) : flaw ? CLI_FAILED : status;
 }
 
+/* Until the program's end. */
+static void live_watch(struct live_verb *v)
+{
+	struct pollfd polls[CONTROL_POLLS];
+	int timeout;
+	do {
+		timeout = 1000;
+		unsigned n = live_control_polls(v->control, polls, &timeout);
+		if (live_wait(&v->live, polls, n, timeout))
+			break;
+		if (v->control)
+			live_control_step(v->control, &v->live, render_answer, v);
+	} while (true);
+	live_control_close(v->control);
+	v->control = NULL;
+}
+
 static int live_run(struct live_verb *v)
 {
 	struct pw_why why = { "" };
@@ -263,6 +319,10 @@ static int live_run(struct live_verb *v)
 	if (output_open(&v->report) != CLI_OK || output_open(&v->json) != CLI_OK)
 		return CLI_FAILED;
 	enum pw_err err = live_prepare(&v->live, &v->orders, &why);
+	if (!err && v->control_path)
+		err = live_control_open(v->control_path, &v->control, &why);
+	if (err)
+		return cli_error("%s", why.text);
 	if (!err)
 		err = live_start(&v->live, v->command, &why);
 	if (err) {
@@ -270,8 +330,7 @@ static int live_run(struct live_verb *v)
 		return err == PW_NOTFOUND ? CLI_NOT_FOUND : err == PW_ACCESS ? CLI_NOT_EXECUTABLE : CLI_FAILED;
 	}
 	signals_pass(&v->live);
-	while (!live_wait(&v->live, 1000))
-		;
+	live_watch(v);
 	passed_to = 0;
 	v->status = v->live.exit_status;
 	v->signal = v->live.signal;
@@ -284,6 +343,9 @@ static int live_all(struct live_verb *v, int argc, char **argv)
 		return CLI_FAILED;
 	if (v->hint)
 		return live_show_hint();
+	if (!v->n_command)
+		return live_outside(v->control_path, v->orders.ram_bytes, &v->report, &v->json);
+	v->orders.attend = v->control_path;
 	return live_may() == CLI_OK ? live_run(v) : CLI_FAILED;
 }
 
@@ -292,11 +354,12 @@ int cli_live(int argc, char **argv)
 	struct live_verb v = {
 		.orders = { .swap = "ram", .ahead = 64, .map_least = 65536, .seed = 1, .pin = true },
 		.report = { .option = "-o", .what = "report" }, .json = { .option = "--json", .what = "JSON" },
-		.personality = "linux", .live = { .fd = -1, .pid = -1 },
+		.personality = "linux", .live = { .fd = -1, .pid = -1, .pidfd = -1 },
 	};
 	int status = live_all(&v, argc, argv);
 	output_close(&v.report);
 	output_close(&v.json);
+	live_control_close(v.control);
 	live_fini(&v.live);
 	if (status != CLI_OK || !(v.signal || v.status))
 		return status;

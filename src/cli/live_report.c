@@ -27,7 +27,7 @@ const char *live_report_flaw(const struct live *l)
 		return b->flaw;
 	if (f->total != f->minor + f->major || f->total != causes)
 		return "the causes of faults do not add up to the faults";
-	return b->kernel.resident_peak_pages * PAGER_PAGE > b->ram_bytes ? "more pages were resident than --ram allows" : NULL;
+	return b->kernel.resident_peak_pages * PAGER_PAGE > b->ram_peak_bytes ? "more pages were resident than --ram allows" : NULL;
 }
 
 static double mib(uint64_t bytes) { return (double)bytes / (1 << 20); }
@@ -56,6 +56,8 @@ static void write_memory(const struct board *b, FILE *out)
 	const struct kernel_counts *k = &b->kernel;
 	fprintf(out, "  memory             %8.1f MiB allowed, %.1f MiB resident at most, %.1f MiB touched\n", mib(b->ram_bytes),
 	        mib(k->resident_peak_pages * PAGER_PAGE), mib(k->touched_pages * PAGER_PAGE));
+	if (b->ram_peak_bytes > b->ram_bytes)
+		fprintf(out, "    at another time  %8.1f MiB allowed\n", mib(b->ram_peak_bytes));
 	fprintf(out, "  evicted %17llu   %llu of them written to swap\n", (unsigned long long)k->evicted,
 	        (unsigned long long)k->written_back);
 	fprintf(out, "  swap %20llu   slots read, %llu written, %llu in use at most\n", (unsigned long long)k->swap_reads,
@@ -83,6 +85,9 @@ void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 	}
 	write_faults(b, out);
 	write_memory(b, out);
+	if (s->runs)
+		fprintf(out, "  now %21.1f MiB resident, %.1f MiB mapped, %.1f MiB in swap\n", mib(b->kernel.resident_pages * PAGER_PAGE),
+		        mib(b->managed_bytes), mib(b->kernel.swap_used_slots * PAGER_PAGE));
 	fprintf(out, "\n  checks: %s\n", flaw ? flaw : "all passed");
 }
 
@@ -114,6 +119,7 @@ static void json_reclaim(struct jsonw *j, const struct board *b)
 	jsonw_u64(j, "swap_reads", k->swap_reads);
 	jsonw_u64(j, "swap_writes", k->swap_writes);
 	jsonw_u64(j, "swap_peak_slots", k->swap_peak_slots);
+	jsonw_u64(j, "swap_used_slots", k->swap_used_slots);
 	jsonw_end(j);
 	jsonw_object(j, "memory");
 	jsonw_u64(j, "frames", b->ram_bytes / PAGER_PAGE);
@@ -128,6 +134,7 @@ static void json_live(struct jsonw *j, const struct live *l)
 	const struct board *b = l->board;
 	jsonw_object(j, "live");
 	jsonw_bool(j, "paged", b->state != BOARD_EMPTY);
+	jsonw_i64(j, "pid", b->pid);
 	jsonw_u64(j, "processes", b->processes);
 	jsonw_u64(j, "managed_bytes", b->managed_bytes);
 	jsonw_u64(j, "serving_ns", b->faults_ns);
@@ -136,6 +143,12 @@ static void json_live(struct jsonw *j, const struct live *l)
 	jsonw_u64(j, "drops", b->host.drops);
 	jsonw_u64(j, "drop_calls", b->host.drop_calls);
 	jsonw_u64(j, "rescued", b->host.rescued);
+	jsonw_u64(j, "ram_peak_bytes", b->ram_peak_bytes);
+	jsonw_object(j, "store");
+#define X(name, text) jsonw_u64(j, #name, b->store.name);
+	STORE_STAT_LIST(X)
+#undef X
+	jsonw_end(j);
 	jsonw_end(j);
 }
 
@@ -146,7 +159,7 @@ static void json_program(struct jsonw *j, const struct live *l)
 		jsonw_null(j, "exit_status");
 		jsonw_i64(j, "signal", l->signal);
 	} else {
-		jsonw_i64(j, "exit_status", l->exit_status);
+		l->ended ? jsonw_i64(j, "exit_status", l->exit_status) : jsonw_null(j, "exit_status");
 		jsonw_null(j, "signal");
 	}
 	jsonw_real(j, "wall_s", l->wall_s);
@@ -159,6 +172,7 @@ enum pw_err live_report_json(const struct live_shown *s, FILE *out)
 	const struct live *l = s->live;
 	const char *flaw = live_report_flaw(l);
 	jsonw_init(&j, out);
+	j.compact = s->runs;
 	jsonw_object(&j, NULL);
 	jsonw_string(&j, "pageworks", PW_VERSION);
 	jsonw_u64(&j, "schema", 1);

@@ -9,6 +9,7 @@ struct live_shown {
 	const struct live *live;
 	char *const *command;
 	unsigned n_command;
+	bool runs;                /* it has not ended: figures of this moment, JSON on one line */
 };
 
 void live_report_write(const struct live_shown *s, FILE *out, bool colour);

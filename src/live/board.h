@@ -7,6 +7,7 @@
 #include "../kernel/kernel.h"
 #include "../pmap/pmap_host.h"
 #include "../policy/policy.h"
+#include "../store/store.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,20 @@ enum board_state {
 	BOARD_STOPPED, /* the pager ended the program: why says for what */
 };
 
+/* What the command may wish while the program runs. */
+enum board_wish {
+	BOARD_WISH_FIGURES, /* as they are at this moment */
+	BOARD_WISH_RAM,     /* at most ram_bytes resident from now on, in every process */
+};
+/* One wish at a time.  asked and answered are futexes, and numbers of wishes: equal, nobody waits for anything. */
+struct board_wishes {
+	uint32_t asked, answered;
+	uint32_t kind;                 /* enum board_wish */
+	uint64_t ram_bytes;
+	uint32_t err;                  /* enum pw_err: the answer, with why */
+	char why[200];
+};
+
 /* What is asked of a pager. */
 struct board_orders {
 	uint64_t ram_bytes;
@@ -29,6 +44,7 @@ struct board_orders {
 	uint32_t ahead;                /* pages read ahead at most */
 	uint32_t personality;
 	bool follow;                   /* programs the program starts are paged, too */
+	bool attend;                   /* wishes may come while it runs */
 	bool pin;                      /* program and pager share a processor while the program has one thread */
 	char policy[POLICY_SPEC_MAX];
 	char swap[BOARD_PATH];
@@ -42,12 +58,15 @@ struct board {
 	uint64_t magic;
 	struct board_orders orders;
 	/* The pager's. */
+	struct board_wishes wish;      /* the command's, answered by the pager of the first process */
 	volatile uint32_t state;       /* enum board_state */
 	volatile int pid;              /* of the program */
 	volatile uint64_t processes;   /* paged so far, children of forks included */
 	struct kernel_counts kernel;
 	struct pmap_host_counts host;
+	struct store_stats store;
 	uint64_t ram_bytes;            /* in force */
+	uint64_t ram_peak_bytes;       /* the most that ever was */
 	uint64_t managed_bytes;        /* mapped by the program, and paged */
 	uint64_t faults_ns;            /* spent serving */
 	char flaw[256];                /* the kernel's own check at the end: "" when all is well */

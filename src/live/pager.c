@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 enum { FAULTS = 16, SERVED_EVERY = 64, SLACK_PAGES = 128, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
-       READ_RETRIES = 5 };
+       READ_RETRIES = 5, RESIZE_STEP = 8 << 20 };
 /* The first pages of an arena stay empty: the kernel places nothing there. */
 
 struct pager {
@@ -44,7 +44,7 @@ struct pager {
 	struct kernel *kernel;
 	struct process *process;
 	uint64_t range[2];           /* of the arena, in addresses */
-	uint64_t ram_bytes, mapped_bytes, faults_ns;
+	uint64_t ram_bytes, ram_peak_bytes, mapped_bytes, faults_ns;
 	uint64_t refused_at;         /* page of the last fault that was refused */
 	unsigned refused, unserved;
 	pthread_mutex_t lock;
@@ -428,21 +428,25 @@ enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t t
 
 /* ---- life ---- */
 
+/* How many frames hold pages when so much may be resident: some of it is for pages on their way out. */
+static uint64_t frames_of(const struct pager *p, uint64_t ram_bytes)
+{
+	uint64_t frames = ram_bytes / PAGER_PAGE;
+	return p->config.personality != PERSONALITY_textbook && frames > 16 * SLACK_PAGES ? frames - SLACK_PAGES : frames;
+}
+
 static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 {
 	const struct pager_config *c = &p->config;
-	uint64_t frames = c->ram_bytes / PAGER_PAGE;
-	if (frames < 16)
+	if (c->ram_bytes < PAGER_RAM_LEAST)
 		return pw_fail(why, PW_INVALID, "%llu bytes of memory are too few: 64K is the least", (unsigned long long)c->ram_bytes);
-	if (c->personality != PERSONALITY_textbook && frames > 16 * SLACK_PAGES)
-		frames -= SLACK_PAGES;
 	enum pw_err err = pmap_host_create(c->ram_most / PAGER_PAGE + 1, &p->uffd, &p->pmap);
 	if (err)
 		return pw_fail(why, err, "%s", pw_err_text(err));
 	unsigned bits = 63u - (unsigned)__builtin_clzll(p->range[1] - p->range[0]);
 	const struct kernel_config k = {
 		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
-		.page_frames = frames, .page_shift = 12, .personality = c->personality,
+		.page_frames = frames_of(p, c->ram_bytes), .page_shift = 12, .personality = c->personality,
 		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
 		.ahead = c->ahead, .read_retries = READ_RETRIES, .files = c->files,
 	};
@@ -483,7 +487,7 @@ enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct 
 	if (!p)
 		return pw_fail(why, PW_NOMEM, "%s", pw_err_text(PW_NOMEM));
 	p->config = *c;
-	p->ram_bytes = c->ram_bytes;
+	p->ram_bytes = p->ram_peak_bytes = c->ram_bytes;
 	p->uffd = (struct uffd){ -1, -1 };
 	pthread_mutex_init(&p->lock, NULL);
 	enum pw_err err = uffd_open(&p->uffd, why);
@@ -508,6 +512,7 @@ void pager_counts_locked(struct pager *p, struct pager_counts *ret)
 	kernel_counts(p->kernel, &ret->kernel);
 	pmap_host_counts(p->pmap, &ret->host);
 	ret->ram_bytes = p->ram_bytes;
+	ret->ram_peak_bytes = p->ram_peak_bytes;
 	ret->mapped_bytes = p->mapped_bytes;
 	ret->faults_ns = p->faults_ns;
 }
@@ -516,6 +521,14 @@ void pager_counts(struct pager *p, struct pager_counts *ret)
 {
 	pager_lock(p);
 	pager_counts_locked(p, ret);
+	pager_unlock(p);
+}
+
+void pager_tell(struct pager *p)
+{
+	pager_lock(p);
+	if (p->config.served)
+		p->config.served(p->config.ctx);
 	pager_unlock(p);
 }
 
@@ -600,13 +613,38 @@ void pager_close(struct pager *p)
 	pager_free(p);
 }
 
-enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes)
+/* One step, and the lock is given back: faults are served between two of them. */
+static enum pw_err resize_step(struct pager *p, uint64_t ram_bytes)
 {
 	pager_lock(p);
-	enum pw_err err = kernel_resize(p->kernel, ram_bytes / PAGER_PAGE);
-	if (!err)
+	enum pw_err err = kernel_resize(p->kernel, frames_of(p, ram_bytes));
+	if (!err) {
 		p->ram_bytes = ram_bytes;
+		p->ram_peak_bytes = ram_bytes > p->ram_peak_bytes ? ram_bytes : p->ram_peak_bytes;
+	}
 	pmap_host_flush(p->pmap);
+	pager_check(p);
 	pager_unlock(p);
+	return err;
+}
+
+enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes)
+{
+	uint64_t before = p->ram_bytes;
+	enum pw_err err = PW_OK;
+	if (ram_bytes < PAGER_RAM_LEAST)
+		return PW_INVALID;
+	if (ram_bytes > p->config.ram_most)
+		return PW_LIMIT;
+	while (!err && p->ram_bytes > ram_bytes) {
+		uint64_t less = p->ram_bytes - ram_bytes;
+		err = resize_step(p, p->ram_bytes - (less < RESIZE_STEP ? less : RESIZE_STEP));
+	}
+	if (!err && p->ram_bytes < ram_bytes)
+		err = resize_step(p, ram_bytes);
+	if (err && p->ram_bytes < before) {
+		enum pw_err back = resize_step(p, before);
+		(void)back; /* it had as much a moment ago */
+	}
 	return err;
 }

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAGER_PAGE 4096u
+#define PAGER_PAGE      4096u
+#define PAGER_RAM_LEAST (16u * PAGER_PAGE)
 
 struct pager;
 
@@ -63,14 +64,19 @@ void pager_fork_prepare(struct pager *p);
 void pager_fork_parent(struct pager *p);
 void pager_fork_child(struct pager *p);
 
+/* From now on at most so many bytes are resident; others may use the pager meanwhile, but not resize it.  => PW_INVALID: less than
+ * PAGER_RAM_LEAST; PW_LIMIT: more than config.ram_most; PW_NOFRAMES: more of it cannot leave; then nothing has changed */
 must_use enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes);
 struct pager_counts {
 	struct kernel_counts kernel;
 	struct pmap_host_counts host;
-	uint64_t ram_bytes, mapped_bytes, faults_ns;
+	uint64_t ram_bytes, ram_peak_bytes; /* in force now, and the most that ever was */
+	uint64_t mapped_bytes, faults_ns;
 };
 void pager_counts(struct pager *p, struct pager_counts *ret);
 /* The same for who is called by the pager (served). */
 void pager_counts_locked(struct pager *p, struct pager_counts *ret);
+/* Calls config.served now. */
+void pager_tell(struct pager *p);
 /* NULL, or the broken invariant. */
 const char *pager_flaw(struct pager *p);

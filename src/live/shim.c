@@ -27,6 +27,7 @@ struct pager *shim_pager;
 uint64_t shim_range[2];
 struct board *shim_board;
 _Thread_local unsigned shim_deep;
+static struct store *shim_swap;
 
 static void deep_enter(void *ctx)
 {
@@ -49,23 +50,28 @@ static void shim_stop(void *ctx, const char *text)
 	syscall(SYS_kill, getpid(), SIGKILL);
 }
 
-static void board_write(const struct pager_counts *c)
-{
-	struct board *b = shim_board;
-	b->kernel = c->kernel;
-	b->host = c->host;
-	b->ram_bytes = c->ram_bytes;
-	b->managed_bytes = c->mapped_bytes;
-	b->faults_ns = c->faults_ns;
-}
-
+/* Only the first process has its figures there. */
 static void shim_served(void *ctx)
 {
+	struct board *b = shim_board;
 	struct pager_counts c;
 	(void)ctx;
 	pager_counts_locked(shim_pager, &c);
+	if (b->pid != getpid())
+		return;
+	b->kernel = c.kernel;
+	b->host = c.host;
+	b->ram_bytes = c.ram_bytes;
+	b->ram_peak_bytes = c.ram_peak_bytes;
+	b->managed_bytes = c.mapped_bytes;
+	b->faults_ns = c.faults_ns;
+}
+
+void shim_board_write(void)
+{
+	pager_tell(shim_pager);
 	if (shim_board->pid == getpid())
-		board_write(&c);
+		store_stats(shim_swap, &shim_board->store);
 }
 
 /* The value of a variable, NULL: it is not there.  The C library does not know the environment yet. */
@@ -138,6 +144,7 @@ static enum pw_err pager_start(struct pw_why *why)
 	enum pw_err err = policy_parse(o->policy, &c.policy, &c.params, why);
 	if (!err)
 		err = swap_open(NULL, &c.swap, why);
+	shim_swap = c.swap;
 	if (strstr(o->swap, "file"))
 		c.another = swap_open;
 	return err ? err : pager_open(&c, &shim_pager, why);
@@ -149,6 +156,8 @@ static void fork_child(void)
 {
 	__atomic_fetch_add(&shim_board->processes, 1, __ATOMIC_RELAXED);
 	pager_fork_child(shim_pager);
+	if (!shim_attend())
+		shim_stop(NULL, "the child of a fork was stopped: no thread could be started in it");
 }
 
 __attribute__((constructor)) static void shim_begin(int argc, char **argv, char **envp)
@@ -168,6 +177,8 @@ __attribute__((constructor)) static void shim_begin(int argc, char **argv, char 
 		__atomic_fetch_add(&shim_board->processes, shim_board->pid != getpid() || !shim_board->processes, __ATOMIC_RELAXED);
 		shim_board->state = BOARD_PAGING;
 		pthread_atfork(fork_prepare, fork_parent, fork_child);
+		if (!shim_attend())
+			shim_stop(NULL, "a thread that listens to wishes could not be started");
 	}
 	shim_deep--;
 	if (shim_board && !shim_heap_begin())
@@ -176,11 +187,9 @@ __attribute__((constructor)) static void shim_begin(int argc, char **argv, char 
 
 __attribute__((destructor)) static void shim_end(void)
 {
-	struct pager_counts c;
 	if (!shim_pager || shim_board->pid != getpid())
 		return;
-	pager_counts(shim_pager, &c);
-	board_write(&c);
+	shim_board_write();
 	const char *flaw = pager_flaw(shim_pager);
 	snprintf(shim_board->flaw, sizeof shim_board->flaw, "%s", flaw ? flaw : "");
 }

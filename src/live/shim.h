@@ -19,6 +19,12 @@ extern _Thread_local unsigned shim_deep __attribute__((tls_model("initial-exec")
 
 static inline bool shim_has(const void *at) { return pager_range_has(shim_range, (uintptr_t)at); }
 
+/* The figures, whole, onto the board: under the pager's lock. */
+void shim_board_write(void);
+/* A thread that fulfils what the command wishes while the program runs, if it may wish; also in the child of a fork.
+ * => false: it could not be started */
+bool shim_attend(void);
+
 /* Keeps this process on the processor it is on, and gives it back those it had: before a program is started. */
 void shim_pin(void);
 void shim_unpin(void);

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +38,7 @@ static double seconds_now(void)
 
 enum pw_err live_prepare(struct live *l, const struct board_orders *orders, struct pw_why *why)
 {
-	*l = (struct live){ .fd = memfd_create("pageworks-live", MFD_CLOEXEC), .pid = -1 };
+	*l = (struct live){ .fd = memfd_create("pageworks-live", MFD_CLOEXEC), .pid = -1, .pidfd = -1 };
 	if (l->fd < 0 || ftruncate(l->fd, sizeof *l->board) < 0) {
 		int error = errno;
 		live_fini(l);
@@ -129,7 +128,7 @@ static enum pw_err child_start(struct live *l, const char *path, char *const arg
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return pw_fail(why, PW_CHILD, "cannot make a pipe: %s", strerror(errno));
 	pid_t parent = getpid();
-	l->wall_s = -seconds_now();
+	l->began_s = seconds_now();
 	l->pid = fork();
 	if (l->pid == 0)
 		child_run(l, path, argv, parent, report[1]);
@@ -138,8 +137,10 @@ static enum pw_err child_start(struct live *l, const char *path, char *const arg
 	close(report[0]);
 	if (l->pid < 0)
 		return pw_fail(why, PW_CHILD, "cannot start a process: %s", strerror(errno));
-	if (n != sizeof error)
+	if (n != sizeof error) {
+		l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
 		return PW_OK;
+	}
 	waitpid(l->pid, NULL, 0);
 	l->pid = -1;
 	return pw_fail(why, error == ENOENT ? PW_NOTFOUND : PW_ACCESS, "%s: %s", path, strerror(error));
@@ -178,24 +179,26 @@ enum pw_err live_start(struct live *l, char *const argv[], struct pw_why *why)
 static void take_status(struct live *l, int status)
 {
 	l->ended = true;
-	l->wall_s += seconds_now();
 	if (WIFSIGNALED(status))
 		l->signal = WTERMSIG(status);
 	else
 		l->exit_status = WEXITSTATUS(status);
 }
 
-bool live_wait(struct live *l, unsigned milliseconds)
+bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int milliseconds)
 {
 	int status;
-	int pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
-	struct pollfd until = { .fd = pidfd, .events = POLLIN };
-	if (!l->ended && pidfd >= 0)
-		poll(&until, 1, (int)milliseconds);
-	if (pidfd >= 0)
-		close(pidfd);
-	if (!l->ended && waitpid(l->pid, &status, pidfd >= 0 ? WNOHANG : 0) == l->pid)
+	struct pollfd until[LIVE_OTHERS + 1];
+	if (l->ended)
+		return true;
+	memcpy(until, other, n_others * sizeof *other);
+	until[n_others] = (struct pollfd){ .fd = l->pidfd, .events = POLLIN };
+	if (l->pidfd >= 0)
+		poll(until, n_others + 1, milliseconds);
+	memcpy(other, until, n_others * sizeof *other);
+	if (waitpid(l->pid, &status, l->pidfd >= 0 ? WNOHANG : 0) == l->pid)
 		take_status(l, status);
+	l->wall_s = seconds_now() - l->began_s;
 	return l->ended;
 }
 
@@ -209,5 +212,7 @@ void live_fini(struct live *l)
 		munmap(l->board, sizeof *l->board);
 	if (l->fd >= 0)
 		close(l->fd);
-	*l = (struct live){ .fd = -1, .pid = -1 };
+	if (l->pidfd >= 0)
+		close(l->pidfd);
+	*l = (struct live){ .fd = -1, .pid = -1, .pidfd = -1 };
 }
