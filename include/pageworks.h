@@ -89,6 +89,25 @@ enum pw_status pw_process_create(struct pw_computer *c, const char *name, struct
 enum pw_status pw_process_fork(struct pw_process *parent, struct pw_process **ret);
 /* It ends and gives its memory back; the handle is no longer valid. */
 void pw_process_exit(struct pw_process *p);
+
+/* Where things are in a program that was loaded; 0: there is none. */
+struct pw_program {
+	uint64_t entry;          /* the first instruction: that of the interpreter, if the program names one */
+	uint64_t stack;          /* the stack pointer: argc, argv, environment and auxiliary vector, as the System V ABI has them */
+	uint64_t heap;           /* where the heap begins */
+	uint64_t program_entry, program_base, interpreter_base; /* base: what addresses of the file were moved by */
+};
+/* execve without what would run: all that p has mapped is replaced by the ELF file at path, on the disk of the computer you are on, and the
+ * interpreter it names: demand-paged mappings of their segments, a heap, a stack that grows, guards.  A name without a slash is looked for
+ * in PATH.  Lists end with NULL; argv NULL: the path alone, envp NULL: nothing.  ret may be NULL.
+ * => PW_E_INPUT: no such file, or no program for such a machine, damaged ones included; PW_E_INVALID, PW_E_MEMORY, PW_E_FULL: the arguments
+ * or the program take more room than there is.  The old program goes on then, unless memory of the machine ended in the last moment:
+ * *why says so, and every access is refused from then on */
+enum pw_status pw_process_exec(struct pw_process *p, const char *path, const char *const *argv, const char *const *envp,
+                               struct pw_program *ret, char **why);
+/* brk: the heap of a loaded program ends at this address from now on.  => PW_E_INVALID: below its start, or no program was loaded;
+ * PW_E_FULL */
+enum pw_status pw_process_heap(struct pw_process *p, uint64_t end);
 /* Where its accesses run; the default is CPU 0.  => PW_E_INVALID: the machine has no such CPU */
 enum pw_status pw_process_move(struct pw_process *p, unsigned cpu);
 
@@ -110,6 +129,15 @@ enum pw_status pw_unmap(struct pw_process *p, uint64_t address, uint64_t bytes);
 enum pw_status pw_protect(struct pw_process *p, uint64_t address, uint64_t bytes, unsigned rights);
 /* advice: MADV_DONTNEED and others of madvise(2). */
 enum pw_status pw_advise(struct pw_process *p, uint64_t address, uint64_t bytes, int advice);
+
+struct pw_mapping_info {
+	uint64_t start, bytes;
+	unsigned rights;         /* PW_READ, WRITE, EXEC */
+	const char *name;        /* as long as the computer lives */
+	uint64_t resident_pages, faults;
+};
+/* Calls visit for every mapping, in order of address; it must not change them. */
+void pw_mappings(struct pw_process *p, void (*visit)(void *ctx, const struct pw_mapping_info *m), void *ctx);
 
 /* A file of these bytes, copied, on the computer's disk.  *ret is its number, from 1. */
 enum pw_status pw_file_create(struct pw_computer *c, const void *bytes, uint64_t n, uint64_t *ret);

@@ -10,11 +10,11 @@
  * 1. Every offset, count and string of the file is checked against its size before it is used: a file may say anything.
  * 2. The names lie in the file's bytes, which are kept as long as the symbols.
  *
- * Rejected: mapping the file (whoever truncates it, a linker for one, would kill us with SIGBUS); libelf (LGPL-3 or GPL-2: it may be
- * linked dynamically, but it is a dependency for two tables whose layout has not changed since 1995); DWARF (lines are not asked
+ * Rejected: mapping the file (whoever truncates it, a linker for one, would kill us with SIGBUS); DWARF (lines are not asked
  * for); addr2line (a process for each address).
  * Source: System V Application Binary Interface, chapters 4 and 5; elf(5). */
 #include "symbols.h"
+#include "../base/elf.h"
 #include "../base/inject.h"
 #include "../base/mem.h"
 #include <elf.h>
@@ -37,63 +37,51 @@ struct symbols {
 	const uint8_t *bytes;
 	size_t n;
 	void *own;               /* bytes, when they are ours to free */
-	Elf64_Phdr load[SEGMENTS_MOST];
+	struct elf_segment load[SEGMENTS_MOST];
 	unsigned n_loads;
 	struct function *function;
 	size_t n_functions;
 };
 
-/* A member of the file, copied: nothing in it need be aligned.  => false: it lies outside. */
-static bool get(const struct symbols *s, uint64_t at, void *to, size_t n)
+/* The loadable segments, and those headers that an ELF file of this computer has. */
+static bool segments_read(struct symbols *s, struct elf *e)
 {
-	if (at > s->n || n > s->n - at)
+	const struct elf_source bytes = elf_memory(s->bytes, s->n);
+	if (elf_open(&bytes, e, NULL) != PW_OK || !e->is_64)
 		return false;
-	memcpy(to, s->bytes + at, n);
-	return true;
-}
-
-static bool header_ok(const Elf64_Ehdr *h)
-{
-	enum { OURS = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB };
-	return memcmp(h->e_ident, ELFMAG, SELFMAG) == 0 && h->e_ident[EI_CLASS] == ELFCLASS64 && h->e_ident[EI_DATA] == OURS &&
-	       (h->e_phnum == 0 || h->e_phentsize == sizeof(Elf64_Phdr)) && (h->e_shnum == 0 || h->e_shentsize == sizeof(Elf64_Shdr));
-}
-
-static bool segments_read(struct symbols *s, const Elf64_Ehdr *h)
-{
-	for (unsigned i = 0; i < h->e_phnum; i++) {
-		Elf64_Phdr p;
-		if (!get(s, h->e_phoff + (uint64_t)i * sizeof p, &p, sizeof p))
+	for (uint32_t i = 0; i < e->n_segments; i++) {
+		struct elf_segment p;
+		if (elf_segment(e, i, &p, NULL) != PW_OK)
 			return false;
-		if (p.p_type == PT_LOAD && s->n_loads < SEGMENTS_MOST)
+		if (p.type == PT_LOAD && s->n_loads < SEGMENTS_MOST)
 			s->load[s->n_loads++] = p;
 	}
 	return true;
 }
 
 /* .symtab when there is one, else .dynsym. */
-static bool table_find(const struct symbols *s, const Elf64_Ehdr *h, Elf64_Shdr *ret, bool *found)
+static bool table_find(const struct elf *e, struct elf_section *ret, bool *found)
 {
 	*found = false;
-	for (unsigned i = 0; i < h->e_shnum; i++) {
-		Elf64_Shdr section;
-		if (!get(s, h->e_shoff + (uint64_t)i * sizeof section, &section, sizeof section))
+	for (uint32_t i = 0; i < e->n_sections; i++) {
+		struct elf_section section;
+		if (elf_section(e, i, &section, NULL) != PW_OK)
 			return false;
-		if (section.sh_type == SHT_SYMTAB || (section.sh_type == SHT_DYNSYM && !*found)) {
+		if (section.type == SHT_SYMTAB || (section.type == SHT_DYNSYM && !*found)) {
 			*ret = section;
 			*found = true;
 		}
-		if (section.sh_type == SHT_SYMTAB)
+		if (section.type == SHT_SYMTAB)
 			break;
 	}
 	return true;
 }
 
-static bool name_ok(const struct symbols *s, const Elf64_Shdr *strings, uint32_t name)
+static bool name_ok(const struct elf *e, const struct symbols *s, const struct elf_section *strings, uint32_t name)
 {
-	if (name >= strings->sh_size || strings->sh_offset > s->n || strings->sh_size > s->n - strings->sh_offset)
+	if (name >= strings->bytes || !elf_holds(e, strings->offset, strings->bytes))
 		return false;
-	return memchr(s->bytes + strings->sh_offset + name, 0, strings->sh_size - name) != NULL;
+	return memchr(s->bytes + strings->offset + name, 0, strings->bytes - name) != NULL;
 }
 
 static int by_start(const void *a, const void *b)
@@ -111,21 +99,21 @@ static bool is_function(const Elf64_Sym *y)
 	return code && y->st_shndx != SHN_UNDEF && y->st_name;
 }
 
-static enum pw_err functions_read(struct symbols *s, const Elf64_Shdr *table, const Elf64_Shdr *strings)
+static enum pw_err functions_read(struct symbols *s, const struct elf *e, const struct elf_section *table,
+				  const struct elf_section *strings)
 {
-	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
-	if (table->sh_offset > s->n || table->sh_size > s->n - table->sh_offset || n > SYMBOLS_MOST)
+	uint64_t n = table->bytes / sizeof(Elf64_Sym);
+	if (!elf_holds(e, table->offset, table->bytes) || n > SYMBOLS_MOST)
 		return PW_FORMAT;
 	s->function = n ? mem_zalloc(n, sizeof *s->function) : NULL;
 	if (n && !s->function)
 		return PW_NOMEM;
 	for (uint64_t i = 0; i < n; i++) {
 		Elf64_Sym y;
-		if (!get(s, table->sh_offset + i * sizeof y, &y, sizeof y))
-			return PW_FORMAT;
-		if (is_function(&y) && name_ok(s, strings, y.st_name))
+		memcpy(&y, s->bytes + table->offset + i * sizeof y, sizeof y);
+		if (is_function(&y) && name_ok(e, s, strings, y.st_name))
 			s->function[s->n_functions++] =
-				(struct function){ y.st_value, y.st_size, strings->sh_offset + y.st_name };
+				(struct function){ y.st_value, y.st_size, strings->offset + y.st_name };
 	}
 	if (s->n_functions)
 		qsort(s->function, s->n_functions, sizeof *s->function, by_start);
@@ -134,16 +122,16 @@ static enum pw_err functions_read(struct symbols *s, const Elf64_Shdr *table, co
 
 static enum pw_err symbols_read(struct symbols *s)
 {
-	Elf64_Ehdr h;
-	Elf64_Shdr table = { 0 }, strings;
+	struct elf e;
+	struct elf_section table = { 0 }, strings;
 	bool found;
-	if (!get(s, 0, &h, sizeof h) || !header_ok(&h) || !segments_read(s, &h) || !table_find(s, &h, &table, &found))
+	if (!segments_read(s, &e) || !table_find(&e, &table, &found))
 		return PW_FORMAT;
 	if (!found)
 		return PW_OK;
-	if (table.sh_link >= h.e_shnum || !get(s, h.e_shoff + (uint64_t)table.sh_link * sizeof strings, &strings, sizeof strings))
+	if (table.link >= e.n_sections || elf_section(&e, table.link, &strings, NULL) != PW_OK)
 		return PW_FORMAT;
-	return functions_read(s, &table, &strings);
+	return functions_read(s, &e, &table, &strings);
 }
 
 /* Takes own over when it succeeds. */
@@ -215,8 +203,8 @@ void symbols_close(struct symbols *s)
 static bool image_address(const struct symbols *s, uint64_t offset, uint64_t *ret)
 {
 	for (unsigned i = 0; i < s->n_loads; i++)
-		if (offset >= s->load[i].p_offset && offset - s->load[i].p_offset < s->load[i].p_filesz) {
-			*ret = offset - s->load[i].p_offset + s->load[i].p_vaddr;
+		if (offset >= s->load[i].offset && offset - s->load[i].offset < s->load[i].file_bytes) {
+			*ret = offset - s->load[i].offset + s->load[i].vaddr;
 			return true;
 		}
 	return false;

@@ -31,9 +31,6 @@
 #include "space.h"
 #include "state.h"
 
-/* Linux's stack_guard_gap: kept free below a stack that grows. */
-#define STACK_GAP_BYTES (1ull << 20)
-
 static const struct { const char *name, *text; bool major; } causes[FAULT_CAUSES] = {
 #define X(name, text, major) { #name, text, major },
 	FAULT_CAUSE_LIST(X)
@@ -85,7 +82,8 @@ static enum pw_err fault_check(struct fault *f)
 		fault_because(f, FAULT_stack_growth);
 	}
 	if (!(f->entry->prot & needs[f->kind]))
-		return refuse(f, FAULT_OUTCOME_REFUSED, "the mapping does not allow this access");
+		return refuse(f, FAULT_OUTCOME_REFUSED, f->entry->prot ? "the mapping does not allow this access"
+		                                                       : "the mapping allows no access at all: it is a guard");
 	if (!f->entry->shared && pages_get(&f->process->map.layer, f->page) == ANON_GUARD)
 		return refuse(f, FAULT_OUTCOME_REFUSED, "a guard page, which nobody may touch");
 	const struct object *o = f->entry->object;

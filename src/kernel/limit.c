@@ -73,6 +73,18 @@ enum pw_err limit_fork(const struct process *p)
 	return p->kernel->config.overcommit == OVERCOMMIT_never ? promise(p->kernel, promised_by(p)) : PW_OK;
 }
 
+enum pw_err limit_exec(const struct process *p, struct entry *const *entry, unsigned n)
+{
+	uint64_t pages = 0, promised = 0, now = promised_by(p);
+	for (unsigned i = 0; i < n; i++) {
+		pages += entry_pages(entry[i]);
+		promised += promised_pages(entry[i], entry_pages(entry[i]));
+	}
+	if (pages > p->limit[PROCESS_LIMIT_space] >> p->kernel->config.page_shift)
+		return PW_LIMIT;
+	return promise(p->kernel, promised > now ? promised - now : 0);
+}
+
 bool limit_stack(const struct process *p, const struct entry *stack, uint64_t n_pages)
 {
 	unsigned shift = p->kernel->config.page_shift;

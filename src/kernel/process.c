@@ -180,6 +180,8 @@ enum pw_err process_fork(struct process *parent, uint32_t pid, struct process **
 		return err;
 	child->parent = parent->pid;
 	memcpy(child->limit, parent->limit, sizeof child->limit);
+	child->heap = parent->heap;
+	child->map_top = parent->map_top;
 	err = entries_fork(parent, child);
 	pmap_update(parent->pmap);
 	if (err) {
@@ -216,6 +218,7 @@ enum pw_err process_exec(struct process *p, const char *command)
 	if (!p->alive)
 		return PW_INVALID;
 	p->command = name;
+	p->heap = p->map_top = 0;
 	space_clear(p);
 	space_renew(p);
 	return PW_OK;

@@ -25,6 +25,8 @@ struct process {
 	uint32_t stream_clock;
 	uint64_t n_huge;         /* huge pages of its own */
 	uint64_t limit[PROCESS_LIMITS]; /* bytes */
+	uint64_t heap;           /* where the heap of its program begins; 0: it has none of a file (exec.h) */
+	uint64_t map_top;        /* the kernel chooses places below this address; 0: anywhere */
 };
 
 static inline struct vpn_range entry_range(const struct entry *e) { return vpn_range(vpn(e->node.start), entry_pages(e)); }

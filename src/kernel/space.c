@@ -186,6 +186,8 @@ static enum pw_err map_place(const struct process *p, const struct process_mappi
 		return PW_OK;
 	}
 	uint64_t align = 1;
+	if (p->map_top)
+		limit = p->map_top >> k->config.page_shift;
 	if (want->huge || (k->config.huge == HUGE_always && want->anonymous && !want->stack && n >= kernel_huge_pages(k)))
 		align = kernel_huge_pages(k);
 	if (lowest >= limit || !map_hole(&p->map, lowest, limit, n + align - 1, ret))

@@ -1,5 +1,6 @@
-/* lab_impl.h - what the files of the lab share: lab.c (the session), lab_build.c (machines, processes, mappings), lab_access.c (reads
- * and writes), lab_show.c (what there is), lab_explain.c (why), lab_expect.c (figures and checks), lab_quiz.c (questions). */
+/* lab_impl.h - what the files of the lab share: lab.c (the session), lab_build.c (machines, processes, mappings), lab_exec.c
+ * (programs from files), lab_access.c (reads and writes), lab_show.c (what there is), lab_explain.c (why), lab_expect.c (figures and
+ * checks), lab_quiz.c (questions). */
 #pragma once
 #include "../base/htab.h"
 #include "../base/text.h"
@@ -16,6 +17,8 @@ enum { LAB_WORDS = 256, LAB_NAME = 32, LAB_CPUS = 16 };
 	X(process, "NAME", "a new process with nothing mapped; it runs from now on", 1, 1, true) \
 	X(switch, "NAME [CPU]", "this process runs from now on", 1, 2, true) \
 	X(fork, "NAME", "the running process makes a copy of itself, which waits", 1, 1, true) \
+	X(exec, "FILE [ARGUMENT...]", "the running process becomes a program of this computer: an ELF file", 1, 256, true) \
+	X(brk, "SIZE", "the heap of a program gets this long", 1, 1, true) \
 	X(exit, "[NAME]", "a process ends and gives its memory back", 0, 1, true) \
 	X(map, "ADDRESS|any SIZE RIGHTS [WORD...]", "a mapping: called NAME, file NAME [OFFSET], shared, stack, heap, disk", 3, 12, true) \
 	X(unmap, "ADDRESS SIZE", "takes mappings away", 2, 2, true) \

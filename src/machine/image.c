@@ -12,6 +12,7 @@
  *
  * Source: System V ABI, "Program Header"; QEMU, struct QEMUCPUState of its ELF notes (name "QEMU"); LiME, its header of 32 bytes. */
 #include "image.h"
+#include "../base/elf.h"
 #include "../base/mem.h"
 #include <elf.h>
 #include <errno.h>
@@ -154,84 +155,28 @@ static void notes_read(struct image *i, bool is_64, uint64_t offset, uint64_t by
 	}
 }
 
-struct elf_segment {
-	uint32_t type;
-	uint64_t offset, paddr, bytes;
-};
-
-static bool segment_read(const struct image *i, bool is_64, uint64_t at, struct elf_segment *ret)
-{
-	if (is_64) {
-		Elf64_Phdr p;
-		if (at > i->file_bytes || sizeof p > i->file_bytes - at)
-			return false;
-		memcpy(&p, i->file + at, sizeof p);
-		*ret = (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz };
-		return true;
-	}
-	Elf32_Phdr p;
-	if (at > i->file_bytes || sizeof p > i->file_bytes - at)
-		return false;
-	memcpy(&p, i->file + at, sizeof p);
-	*ret = (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz };
-	return true;
-}
-
-struct elf_shape {
-	bool is_64;
-	uint64_t headers;
-	unsigned n, each;
-};
-
-/* With 0xffff program headers or more, their number stands in the first section header. */
-static enum pw_err shape_read(const struct image *i, struct elf_shape *s, struct pw_why *why)
-{
-	s->is_64 = i->file[EI_CLASS] == ELFCLASS64;
-	if (i->file[EI_DATA] != ELFDATA2LSB)
-		return pw_fail(why, PW_INVALID, "it is big-endian; only little-endian cores are read");
-	if (s->is_64) {
-		Elf64_Ehdr h;
-		Elf64_Shdr first;
-		if (i->file_bytes < sizeof h)
-			return pw_fail(why, PW_INVALID, "it ends within its ELF header");
-		memcpy(&h, i->file, sizeof h);
-		*s = (struct elf_shape){ true, h.e_phoff, h.e_phnum, h.e_phentsize };
-		if (h.e_phnum == PN_XNUM && h.e_shoff <= i->file_bytes && sizeof first <= i->file_bytes - h.e_shoff) {
-			memcpy(&first, i->file + h.e_shoff, sizeof first);
-			s->n = first.sh_info;
-		}
-	} else {
-		Elf32_Ehdr h;
-		if (i->file_bytes < sizeof h)
-			return pw_fail(why, PW_INVALID, "it ends within its ELF header");
-		memcpy(&h, i->file, sizeof h);
-		*s = (struct elf_shape){ false, h.e_phoff, h.e_phnum, h.e_phentsize };
-	}
-	if (s->each < (s->is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) || s->n > RUNS_MOST)
-		return pw_fail(why, PW_INVALID, "its ELF program headers make no sense");
-	return PW_OK;
-}
-
 static enum pw_err elf_read(struct image *i, struct pw_why *why)
 {
-	struct elf_shape shape = { 0 };
-	enum pw_err err = shape_read(i, &shape, why);
+	const struct elf_source bytes = elf_memory(i->file, i->file_bytes);
+	struct elf e;
+	enum pw_err err = elf_open(&bytes, &e, why);
+	if (!err && e.n_segments > RUNS_MOST)
+		err = pw_fail(why, PW_FORMAT, "its ELF program headers make no sense: there are %u", e.n_segments);
 	bool cut = false;
-	for (unsigned k = 0; !err && k < shape.n; k++) {
+	for (uint32_t k = 0; !err && k < e.n_segments; k++) {
 		struct elf_segment s;
-		if (!segment_read(i, shape.is_64, shape.headers + (uint64_t)k * shape.each, &s))
-			return pw_fail(why, PW_INVALID, "it ends within its ELF program headers");
-		if (s.type == PT_NOTE)
-			notes_read(i, shape.is_64, s.offset, s.bytes);
-		if (s.type == PT_LOAD) {
-			cut |= s.offset > i->file_bytes || s.bytes > i->file_bytes - s.offset;
-			err = run_add(i, s.paddr, s.bytes, s.offset);
+		err = elf_segment(&e, k, &s, why);
+		if (!err && s.type == PT_NOTE)
+			notes_read(i, e.is_64, s.offset, s.file_bytes);
+		if (!err && s.type == PT_LOAD) {
+			cut |= !elf_holds(&e, s.offset, s.file_bytes);
+			err = run_add(i, s.paddr, s.file_bytes, s.offset);
 		}
 	}
 	i->kind = cut ? "ELF core, cut off" : "ELF core";
 	if (!err && !i->n_runs)
-		return pw_fail(why, PW_INVALID, "it is an ELF file without memory in it; dump-guest-memory or kdump write one with");
-	return err;
+		err = pw_fail(why, PW_INVALID, "it is an ELF file without memory in it; dump-guest-memory or kdump write one with");
+	return err == PW_FORMAT ? PW_INVALID : err;
 }
 
 /* ---- LiME ---- */

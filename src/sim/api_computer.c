@@ -220,11 +220,76 @@ enum pw_status pw_process_move(struct pw_process *p, unsigned cpu)
 	return PW_SUCCESS;
 }
 
+/* ---- programs ---- */
+
+static enum pw_status exec_status(enum pw_err err)
+{
+	switch (err) {
+	case PW_FORMAT:
+	case PW_UNSUPPORTED:
+	case PW_NOTFOUND:
+	case PW_ACCESS:
+	case PW_IO: return PW_E_INPUT;
+	case PW_LIMIT: return PW_E_FULL;
+	default: return space_status(err);
+	}
+}
+
+enum pw_status pw_process_exec(struct pw_process *p, const char *path, const char *const *argv, const char *const *envp,
+                               struct pw_program *ret, char **why)
+{
+	struct pw_why because = { "" };
+	struct process_begin b;
+	*why = NULL;
+	enum pw_err err = computer_exec(p->computer->c, p->process, path, argv, envp, &b, &because);
+	if (err) {
+		*why = api_why(&because);
+		return exec_status(err);
+	}
+	if (ret)
+		*ret = (struct pw_program){
+			.entry = b.entry.v, .stack = b.stack.v, .heap = b.heap.v, .program_entry = b.program_entry.v,
+			.program_base = b.program_base.v, .interpreter_base = b.interpreter_base.v,
+		};
+	return PW_SUCCESS;
+}
+
+enum pw_status pw_process_heap(struct pw_process *p, uint64_t end)
+{
+	enum pw_err err = process_heap(p->process, vaddr(end));
+	return err == PW_LIMIT ? PW_E_FULL : space_status(err);
+}
+
 /* ---- mappings and files ---- */
 
 static unsigned prot_of(unsigned rights)
 {
 	return (rights & PW_READ ? PMAP_READ : 0) | (rights & PW_WRITE ? PMAP_WRITE : 0) | (rights & PW_EXEC ? PMAP_EXEC : 0);
+}
+
+static unsigned rights_of(unsigned prot)
+{
+	return (prot & PMAP_READ ? PW_READ : 0) | (prot & PMAP_WRITE ? PW_WRITE : 0) | (prot & PMAP_EXEC ? PW_EXEC : 0);
+}
+
+struct listing {
+	uint32_t pid;
+	void (*visit)(void *ctx, const struct pw_mapping_info *m);
+	void *ctx;
+};
+
+static void mapping_tell(void *ctx, const struct mapping_info *m)
+{
+	const struct listing *l = ctx;
+	const struct pw_mapping_info told = { m->start.v, m->bytes, rights_of(m->prot), m->name, m->resident_pages, m->faults.total };
+	if (m->alive && m->pid == l->pid)
+		l->visit(l->ctx, &told);
+}
+
+void pw_mappings(struct pw_process *p, void (*visit)(void *ctx, const struct pw_mapping_info *m), void *ctx)
+{
+	struct listing l = { p->pid, visit, ctx };
+	kernel_mappings(computer_kernel(p->computer->c), mapping_tell, &l);
 }
 
 static bool is_aligned(const struct pw_process *p, uint64_t address)

@@ -11,11 +11,13 @@
  * 1. The driver's questions of the kernel (who was touched, what time is it) are answered as a run answers them.
  * 2. An access that is done is counted as one reference, however many faults it took. */
 #include "computer.h"
+#include "computer_origin.h"
 #include "hypervisor.h"
 #include "run_impl.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include <string.h>
+#include <unistd.h>
 
 /* TABLE_BYTES: memory for page tables beside a given number of frames for pages. */
 enum { ATTEMPTS = 64, TABLE_BYTES = 64 << 20 };
@@ -24,6 +26,7 @@ struct computer_bytes {
 	uint8_t *bytes;          /* NULL: a pager's */
 	uint64_t n;
 	struct computer_pager pager;
+	struct computer_origin origin; /* of a file of the host; zeros: it is none */
 };
 
 struct computer {
@@ -93,6 +96,29 @@ enum pw_err computer_file(struct computer *c, const void *bytes, uint64_t n, uin
 	enum pw_err err = file_add(c, (struct computer_bytes){ .bytes = copy, .n = n }, ret_id);
 	if (err)
 		mem_free(copy);
+	return err;
+}
+
+enum pw_err computer_file_open(struct computer *c, const char *path, uint64_t *ret_id, struct pw_why *why)
+{
+	struct computer_bytes file = { 0 };
+	int fd;
+	enum pw_err err = origin_open(path, &file.origin, &fd, why);
+	if (err)
+		return err;
+	for (uint64_t i = 0; i < c->n_files; i++) {
+		if (memcmp(&c->file[i].origin, &file.origin, sizeof file.origin) == 0) {
+			close(fd);
+			*ret_id = i + 1;
+			return PW_OK;
+		}
+	}
+	err = origin_read(path, fd, &file.origin, &file.bytes, why);
+	file.n = file.origin.bytes;
+	if (!err && file_add(c, file, ret_id) != PW_OK) {
+		mem_free(file.bytes);
+		err = pw_fail(why, PW_NOMEM, "%s: out of memory", path);
+	}
 	return err;
 }
 

@@ -4,6 +4,7 @@
  * made like any reference of a run (looked up in the TLBs, walked for, faulted for), and what happened on the way is told. */
 #pragma once
 #include "run.h"
+#include "../kernel/exec.h"
 #include <jansson.h>
 
 struct computer;
@@ -43,6 +44,9 @@ struct computer_pager {
 	void *ctx;
 };
 must_use enum pw_err computer_file_paged(struct computer *c, const struct computer_pager *pager, uint64_t n, uint64_t *ret_id);
+/* A file of this computer here, read whole; the same one, unchanged, keeps its number.  => PW_NOTFOUND, PW_ACCESS, PW_IO, PW_INVALID (no
+ * regular file, or larger than a GiB), PW_NOMEM with why */
+must_use enum pw_err computer_file_open(struct computer *c, const char *path, uint64_t *ret_id, struct pw_why *why);
 /* => false: there is no such file */
 bool computer_file_size(const struct computer *c, uint64_t id, uint64_t *n);
 
@@ -75,6 +79,11 @@ struct computer_access {
  * => the access may be refused all the same: see done */
 void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,
                      struct computer_access *ret);
+
+/* A program of this computer here in a process, with the interpreter it names; without a slash in its name it is looked for where a shell
+ * would.  Lists end with NULL; argv NULL: the path alone, envp NULL: nothing.  => as process_exec_file(), computer_file_open() */
+must_use enum pw_err computer_exec(struct computer *c, struct process *p, const char *path, const char *const *argv,
+                                   const char *const *envp, struct process_begin *ret, struct pw_why *why);
 
 /* Figures of machine and kernel, named as in a result object, counted from base on; what is a state is as it is now. */
 struct computer_base {
