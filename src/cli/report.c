@@ -208,6 +208,17 @@ static void figure_walks(const struct report *p)
 		     text_count(a, sizeof a, m->flushes));
 }
 
+/* With several CPUs: what a change of a page table costs the others. */
+static void figure_shootdowns(const struct report *p)
+{
+	const struct machine_counts *m = &p->r->mach;
+	char n[NUMBER], a[NUMBER], b[NUMBER], c[NUMBER];
+	if (p->r->machine.n_cpus > 1)
+		line(p, text_count(n, sizeof n, m->shootdowns), "TLB shootdowns", "%s CPUs interrupted, %s flushed later; %s entries lost",
+		     text_count(a, sizeof a, m->shootdown_interrupts), text_count(b, sizeof b, m->shootdown_deferred),
+		     text_count(c, sizeof c, m->shootdown_entries));
+}
+
 /* A guest: what its walks cost with the host's below them, and what its host had to do. */
 static void figure_nested(const struct report *p)
 {
@@ -233,7 +244,7 @@ static void figure_time(const struct report *p)
 	line(p, seconds_text(n, sizeof n, result_ns(r, t->total) * 1e-9), "modelled time", "%s references + %s translation + %s faults",
 	     seconds_text(a, sizeof a, result_ns(r, t->reference) * 1e-9),
 	     seconds_text(b, sizeof b, result_ns(r, t->translation) * 1e-9),
-	     seconds_text(c, sizeof c, result_ns(r, t->fault + t->context_switch) * 1e-9));
+	     seconds_text(c, sizeof c, result_ns(r, t->fault + t->context_switch + t->shootdown) * 1e-9));
 	fprintf(p->out, "%40sassuming %.1f GHz, %" PRIu64 " cycle a reference, %" PRIu64 " a lower TLB hit, %" PRIu64
 	        " a table entry;\n%40s%" PRIu64 " ns a minor fault; data caches are not modelled (--cost changes all)\n", "",
 	        (double)r->machine.cost.clock_mhz / 1000, r->machine.cost.reference, r->machine.cost.tlb2_hit,
@@ -454,6 +465,7 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	figure_huge(&p);
 	figure_tlb(&p);
 	figure_walks(&p);
+	figure_shootdowns(&p);
 	figure_nested(&p);
 	figure_time(&p);
 	tables_of_mappings(&p);

@@ -223,6 +223,7 @@ enum lab_outcome lab_process(struct lab *l, const struct lab_line *line)
 		return lab_fail(l, "process %s: %s", p->name, pw_err_text(err));
 	l->current = l->n_processes++;
 	process_activate(p->process, l->cpu);
+	machine_kernel_on(computer_machine(l->computer), l->cpu);
 	lab_tell(l, "process %s is number %u; it runs, and has nothing mapped\n", p->name, p->pid);
 	return LAB_DONE;
 }
@@ -241,6 +242,7 @@ enum lab_outcome lab_switch(struct lab *l, const struct lab_line *line)
 	l->current = (unsigned)(p - l->process);
 	l->cpu = (unsigned)cpu;
 	process_activate(p->process, l->cpu);
+	machine_kernel_on(computer_machine(l->computer), l->cpu);
 	machine_set_supervisor(computer_machine(l->computer), l->cpu, l->supervisor);
 	lab_tell(l, "%s runs on CPU %u\n", p->name, l->cpu);
 	return LAB_DONE;

@@ -362,6 +362,18 @@ static void stats_host(struct lab *l)
 	        (unsigned long long)n.tlb_accesses);
 }
 
+static void stats_shootdowns(struct lab *l, const struct machine_counts *m, const struct machine_counts *base)
+{
+	if (machine_n_cpus(computer_machine(l->computer)) == 1)
+		return;
+	fprintf(l->out, "shootdowns  %llu, which interrupted %llu CPUs; %llu others flush when the process comes back to them; "
+	        "%llu TLB entries lost\n",
+	        (unsigned long long)(m->shootdowns - base->shootdowns),
+	        (unsigned long long)(m->shootdown_interrupts - base->shootdown_interrupts),
+	        (unsigned long long)(m->shootdown_deferred - base->shootdown_deferred),
+	        (unsigned long long)(m->shootdown_entries - base->shootdown_entries));
+}
+
 static enum lab_outcome show_stats(struct lab *l)
 {
 	struct machine_counts m;
@@ -376,6 +388,7 @@ static enum lab_outcome show_stats(struct lab *l)
 	fprintf(l->out, "walks       %llu, which read %llu page-table entries\n", (unsigned long long)(m.walks - l->base.machine.walks),
 	        (unsigned long long)(m.walk_references - l->base.machine.walk_references));
 	stats_host(l);
+	stats_shootdowns(l, &m, &l->base.machine);
 	stats_faults(l, &k.faults, &l->base.kernel.faults);
 	fprintf(l->out, "evicted     %llu pages, %llu of them written out first; %llu came back later\n",
 	        (unsigned long long)(k.evicted - l->base.kernel.evicted),

@@ -15,6 +15,8 @@
 	X(fault_zero, 250, "ns", "clearing a base page, on top of a minor fault") \
 	X(fault_copy, 400, "ns", "copying a base page, on top of a minor fault") \
 	X(context_switch, 1500, "ns", "direct cost of changing the running process") \
+	X(shootdown, 1500, "ns", "asking other CPUs to forget a translation, and waiting for them") \
+	X(shootdown_interrupt, 500, "ns", "being interrupted for it, on each of those CPUs") \
 	X(file_read, 100000, "ns", "a file page read from a solid-state disk")
 
 struct cost_model {

@@ -62,6 +62,9 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	if (c->frames > 1ull << (c->format->pa_bits - c->format->page_shift))
 		return pw_fail(why, PW_INVALID, "%s addresses at most 2^%u bytes of physical memory", c->format->name,
 			       c->format->pa_bits);
+	if (c->cpu->asid_bits && c->cpu->asid_bits < 16 && (1u << c->cpu->asid_bits) - 1 < c->n_cpus)
+		return pw_fail(why, PW_INVALID, "%u CPUs run as many address spaces at once, which tags of %u bits cannot tell apart; "
+			       "use more bits, or 0", c->n_cpus, c->cpu->asid_bits);
 	enum pw_err fits = c->host ? nested_check(c, why) : PW_OK;
 	if (fits != PW_OK)
 		return fits;
@@ -175,6 +178,7 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 
 struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *refs, uint64_t n)
 {
+	m->kernel_cpu = cpu;
 	if (m->config.host)
 		nested_follow(m);
 	if (!m->config.log_every)
@@ -244,15 +248,20 @@ struct machine_stop machine_write(struct machine *m, unsigned cpu, vaddr_t va, c
 
 /* ---- registers and flushes ---- */
 
-static void flush_cpu(struct machine *m, struct cpu *c, const uint16_t *asid)
+/* => how many entries went, here and below */
+static uint64_t flush_cpu(struct machine *m, struct cpu *c, const uint16_t *asid)
 {
 	struct tlb_bank *b = &c->tlb;
+	uint64_t n = 0;
 	for (uint32_t slot = 0; slot < b->n_slots; slot++)
-		if (b->tag[slot] && (!asid || (uint16_t)(b->tag[slot] >> 3) == *asid))
+		if (b->tag[slot] && (!asid || (uint16_t)(b->tag[slot] >> 3) == *asid)) {
 			mmu_retire(m, c, slot);
+			n++;
+		}
 	mmu_pwc_flush(c, asid);
 	m->counts.flushes++;
 	m->changes++;
+	return n;
 }
 
 void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t asid)
@@ -282,20 +291,25 @@ void machine_set_supervisor(struct machine *m, unsigned cpu, bool on)
 }
 
 /* Every array is probed for every page size in use: cheap for short ranges, and long ones look at each slot once instead. */
-static void flush_page(struct machine *m, struct cpu *c, uint16_t asid, vaddr_t va)
+static uint64_t flush_page(struct machine *m, struct cpu *c, uint16_t asid, vaddr_t va)
 {
 	struct tlb_bank *b = &c->tlb;
+	uint64_t n = 0;
 	for (unsigned used = b->levels_used; used; used &= used - 1)
 		for (unsigned i = 0; i < b->n_arrays; i++) {
 			uint32_t slot = tlb_probe(b, &b->array[i], va, asid, (unsigned)__builtin_ctz(used));
-			if (slot != TLB_SLOT_NONE)
+			if (slot != TLB_SLOT_NONE) {
 				mmu_retire(m, c, slot);
+				n++;
+			}
 		}
+	return n;
 }
 
-static void flush_slots(struct machine *m, struct cpu *c, uint16_t asid, struct vpn_range r)
+static uint64_t flush_slots(struct machine *m, struct cpu *c, uint16_t asid, struct vpn_range r)
 {
 	struct tlb_bank *b = &c->tlb;
+	uint64_t n = 0;
 	for (uint32_t slot = 0; slot < b->n_slots; slot++) {
 		if (b->tag[slot] == 0 || (uint16_t)(b->tag[slot] >> 3) != asid)
 			continue;
@@ -304,37 +318,74 @@ static void flush_slots(struct machine *m, struct cpu *c, uint16_t asid, struct 
 		uint64_t first = b->tag[slot] >> 19 << up, end = first + (1ull << up);
 		uint64_t mask = (1ull << (64 - 19 + up)) - 1; /* tags keep the low bits of page numbers */
 		uint64_t from = r.first.v & mask;
-		if (up > 18 || (first < from + r.count && end > from))
+		if (up > 18 || (first < from + r.count && end > from)) {
 			mmu_retire(m, c, slot);
+			n++;
+		}
 	}
+	return n;
 }
 
-void machine_flush_range(struct machine *m, uint16_t asid, struct vpn_range r)
+static uint64_t flush_range(struct machine *m, struct cpu *c, uint16_t asid, struct vpn_range r)
 {
-	for (unsigned i = 0; i < m->config.n_cpus; i++) {
-		struct cpu *c = &m->cpu[i];
-		if (r.count <= 32)
-			for (uint64_t n = 0; n < r.count; n++)
-				flush_page(m, c, asid, vpn_addr(vpn_add(r.first, n), m->format.page_shift));
-		else
-			flush_slots(m, c, asid, r);
-		mmu_pwc_flush(c, &asid);
-	}
+	uint64_t entries = 0;
+	if (r.count > 32)
+		entries = flush_slots(m, c, asid, r);
+	else
+		for (uint64_t n = 0; n < r.count; n++)
+			entries += flush_page(m, c, asid, vpn_addr(vpn_add(r.first, n), m->format.page_shift));
+	mmu_pwc_flush(c, &asid);
+	return entries;
+}
+
+/* The CPU has been flushed, of so many entries; loaded: it might have used them at once.  => whether that took an interrupt */
+static bool shot(struct machine *m, unsigned cpu, bool loaded, uint64_t entries)
+{
+	if (cpu == m->kernel_cpu)
+		return false;
+	m->counts.shootdown_entries += entries;
+	m->counts.shootdown_interrupts += loaded;
+	m->counts.shootdown_deferred += !loaded;
+	return loaded;
+}
+
+static bool has_loaded(const struct cpu *c, uint16_t asid) { return c->has_space && c->asid == asid; }
+
+void machine_flush_range(struct machine *m, uint64_t cpus, uint16_t asid, struct vpn_range r)
+{
+	bool shootdown = false;
+	for (unsigned i = 0; i < m->config.n_cpus; i++)
+		if (cpus >> i & 1)
+			shootdown |= shot(m, i, has_loaded(&m->cpu[i], asid), flush_range(m, &m->cpu[i], asid, r));
+	m->counts.shootdowns += shootdown;
 	m->counts.flushes++;
 	m->changes++;
 }
 
-void machine_flush_asid(struct machine *m, uint16_t asid)
+void machine_flush_asid(struct machine *m, uint64_t cpus, uint16_t asid)
 {
+	bool shootdown = false;
 	for (unsigned i = 0; i < m->config.n_cpus; i++)
-		flush_cpu(m, &m->cpu[i], &asid);
+		if (cpus >> i & 1)
+			shootdown |= shot(m, i, has_loaded(&m->cpu[i], asid), flush_cpu(m, &m->cpu[i], &asid));
+	m->counts.shootdowns += shootdown;
 }
 
 void machine_flush_all(struct machine *m)
 {
+	bool shootdown = false;
+	for (unsigned i = 0; i < m->config.n_cpus; i++)
+		shootdown |= m->cpu[i].has_space && shot(m, i, true, flush_cpu(m, &m->cpu[i], NULL));
+	m->counts.shootdowns += shootdown;
+}
+
+void mmu_forget(struct machine *m)
+{
 	for (unsigned i = 0; i < m->config.n_cpus; i++)
 		flush_cpu(m, &m->cpu[i], NULL);
 }
+
+void machine_kernel_on(struct machine *m, unsigned cpu) { m->kernel_cpu = cpu; }
 
 /* ---- what frames were used for ---- */
 

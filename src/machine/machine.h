@@ -86,10 +86,15 @@ void machine_load_space(struct machine *m, unsigned cpu, pfn_t root, uint16_t as
 void machine_load_upper(struct machine *m, unsigned cpu, pfn_t root);
 void machine_set_supervisor(struct machine *m, unsigned cpu, bool on);
 
-/* On every CPU; the caller is the one who changed the tables. */
-void machine_flush_range(struct machine *m, uint16_t asid, struct vpn_range r);
-void machine_flush_asid(struct machine *m, uint16_t asid);
+/* Translations go, from those CPUs that may hold some of the ASID: bit n of cpus is CPU n.  The kernel, which has changed the tables,
+ * runs on one CPU and empties its own TLBs; any other that has the space loaded must be interrupted for it: a TLB shootdown.  One that
+ * has it loaded no longer does it before it loads the space again, and is only counted. */
+#define MACHINE_CPUS_ALL UINT64_MAX
+void machine_flush_range(struct machine *m, uint64_t cpus, uint16_t asid, struct vpn_range r);
+void machine_flush_asid(struct machine *m, uint64_t cpus, uint16_t asid);
 void machine_flush_all(struct machine *m);
+/* The kernel runs on this CPU until machine_run() is called on another. */
+void machine_kernel_on(struct machine *m, unsigned cpu);
 
 /* Per frame: when it was last referenced (0: never), and how many walks ended there since last taken. */
 uint64_t machine_frame_last_use(struct machine *m, pfn_t f);
@@ -120,6 +125,10 @@ struct machine_counts {
 	uint64_t dirty_updates;         /* a store through a clean translation: the entry is written again */
 	uint64_t faults[MACHINE_FAULT_KINDS];
 	uint64_t context_switches, flushes;
+	uint64_t shootdowns;            /* flushes for which other CPUs had to be interrupted */
+	uint64_t shootdown_interrupts;  /* CPUs interrupted for them */
+	uint64_t shootdown_deferred;    /* CPUs that had to forget something too, but not now */
+	uint64_t shootdown_entries;     /* TLB entries that CPUs lost to flushes of others */
 };
 void machine_counts(const struct machine *m, struct machine_counts *ret);
 /* A guest's walks, both stages together.  The host's own counts say how its half was done. */

@@ -73,6 +73,7 @@ struct machine {
 	struct cpu *cpu;
 	struct machine_counts counts;
 	struct machine_nested nested;
+	unsigned kernel_cpu;     /* where flushes are asked for */
 	uint64_t changes;        /* flushes of any kind: a guest's translations are made from ours */
 	uint64_t host_changes;   /* those of the host that our TLBs have followed */
 	uint64_t now;            /* references done */
@@ -111,3 +112,5 @@ void mmu_settle(struct machine *m);
 void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot);
 void mmu_quick_clear(struct cpu *c);
 void mmu_pwc_flush(struct cpu *c, const uint16_t *asid); /* NULL: all */
+/* Every CPU forgets every translation, of its own accord: nobody is interrupted for it. */
+void mmu_forget(struct machine *m);

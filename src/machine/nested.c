@@ -105,7 +105,7 @@ void nested_follow(struct machine *m)
 	if (m->host_changes == m->config.host->changes)
 		return;
 	m->host_changes = m->config.host->changes;
-	machine_flush_all(m);
+	mmu_forget(m);
 }
 
 enum pw_err nested_check(const struct machine_config *c, struct pw_why *why)

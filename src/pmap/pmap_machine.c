@@ -8,7 +8,9 @@
  * Invariants:
  *  1. A valid leaf in a table <=> an element of the reverse map of its frame, unless the frame is unmanaged.
  *  2. The count of a table is its number of valid entries; only a root may have none.
- *  3. No TLB holds what the tables do not: every change that takes a right away flushes before it returns.
+ *  3. No TLB holds what the tables do not: every change that takes a right away flushes before it returns, wherever the space may
+ *     have left translations: on the CPUs in its mask, which it joins when it is loaded and leaves when another is, unless tags tell
+ *     the two apart, and when everything is flushed.
  *  4. An ASID names one space at a time; when they run out all are taken back at once (the scheme of Linux on Arm).
  *
  * Taking referenced away flushes nothing: as on x86, a translation that stays cached hides later uses until it leaves.
@@ -42,8 +44,8 @@ static void table_give(struct machine_sys *s, struct space *p, pfn_t first, uint
 void space_flush(struct space *p, struct vpn_range r)
 {
 	struct machine_sys *s = space_sys(p);
-	if (p->generation == s->generation)
-		machine_flush_range(s->m, p->asid, r);
+	if (p->generation == s->generation && p->cpus)
+		machine_flush_range(s->m, p->cpus, p->asid, r);
 }
 
 void space_leaf_clear(struct machine_sys *s, struct space *p, paddr_t at, pte_t e, vpn_t n, unsigned level)
@@ -65,17 +67,18 @@ pte_t space_leaf_reduced(struct machine_sys *s, pte_t e, unsigned level, unsigne
 	return ptfmt_mark(s->f, ptfmt_make_leaf(s->f, level, f, keep), ptfmt_accessed(s->f, e), dirty && held);
 }
 
-static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, vpn_t n, unsigned level)
+static void leaf_sweep(struct sweep *w, pfn_t table, paddr_t at, pte_t e, vpn_t n, unsigned level)
 {
 	struct machine_sys *s = w->s;
+	unsigned now = ptfmt_rights(s->f, e), keep = now & (w->rights | PT_GLOBAL);
+	if (!w->remove && keep == now)
+		return;
+	w->changed = true;
 	if (w->remove) {
 		space_leaf_clear(s, w->p, at, e, n, level);
 		s->frame[table.v].word--;
 		return;
 	}
-	unsigned now = ptfmt_rights(s->f, e), keep = now & (w->rights | PT_GLOBAL);
-	if (keep == now)
-		return;
 	if (s->f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC))) {
 		space_leaf_clear(s, w->p, at, e, n, level); /* a leaf without rights would look like a table */
 		s->frame[table.v].word--;
@@ -85,7 +88,7 @@ static void leaf_sweep(const struct sweep *w, pfn_t table, paddr_t at, pte_t e, 
 }
 
 /* Visits the leaves of one table inside the range, and gives back tables that became empty. */
-static void table_sweep(const struct sweep *w, pfn_t table, unsigned level, vpn_t base)
+static void table_sweep(struct sweep *w, pfn_t table, unsigned level, vpn_t base)
 {
 	struct machine_sys *s = w->s;
 	uint64_t pages = ptfmt_level_pages(s->f, level), entries = 1ull << s->f->index_bits[level];
@@ -117,19 +120,17 @@ static void sweep(struct space *p, struct vpn_range r, bool remove, unsigned rig
 	struct machine_sys *s = space_sys(p);
 	if (r.count == 0)
 		return;
-	const struct sweep w = { .s = s, .p = p, .r = r, .remove = remove, .rights = rights };
-	if (s->f->hashed) {
-		hashed_sweep(&w);
-		space_flush(p, r);
-		return;
-	}
+	struct sweep w = { .s = s, .p = p, .r = r, .remove = remove, .rights = rights };
 	unsigned top = s->f->levels - 1u;
 	uint64_t span = 1ull << (s->f->va_bits - s->f->page_shift);
 	vpn_t base = vpn(r.first.v & ~(span - 1));
 	pfn_t root = space_root(p, r.first);
-	if (!pfn_is_none(root))
+	if (s->f->hashed)
+		hashed_sweep(&w);
+	else if (!pfn_is_none(root))
 		table_sweep(&w, root, top, base);
-	space_flush(p, r);
+	if (w.changed)
+		space_flush(p, r);
 }
 
 /* ---- entering ---- */
@@ -283,23 +284,27 @@ static void asid_rollover(struct machine_sys *s)
 	s->generation++;
 	s->next_asid = 1;
 	machine_flush_all(s->m);
-	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
-		if (s->active[cpu] && s->active[cpu]->generation != s->generation) {
-			asid_assign(s, s->active[cpu]);
-			machine_load_space(s->m, cpu, s->active[cpu]->root[0], s->active[cpu]->asid);
-		}
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
+		struct space *p = s->active[cpu];
+		if (!p)
+			continue;
+		asid_assign(s, p);
+		p->cpus |= 1ull << cpu;
+		machine_load_space(s->m, cpu, p->root[0], p->asid);
+	}
 }
 
 static void asid_assign(struct machine_sys *s, struct space *p)
 {
 	if (p->generation == s->generation)
 		return;
-	if (s->n_asids > 1 && s->next_asid > s->n_asids)
-		asid_rollover(s);
+	if (s->tagged && s->next_asid > s->n_asids)
+		asid_rollover(s); /* there are at least as many tags as CPUs, so it ends */
 	if (p->generation == s->generation)
 		return;
-	p->asid = (uint16_t)(s->n_asids > 1 ? s->next_asid++ : 0);
+	p->asid = (uint16_t)(s->tagged ? s->next_asid++ : 0);
 	p->generation = s->generation;
+	p->cpus = 0;
 }
 
 static void machine_activate(struct pmap *pm, unsigned cpu)
@@ -308,8 +313,11 @@ static void machine_activate(struct pmap *pm, unsigned cpu)
 	struct machine_sys *s = space_sys(p);
 	if (s->active[cpu] == p)
 		return;
+	if (s->active[cpu] && !s->tagged)
+		s->active[cpu]->cpus &= ~(1ull << cpu);
 	s->active[cpu] = p;
 	asid_assign(s, p);
+	p->cpus |= 1ull << cpu;
 	machine_load_space(s->m, cpu, p->root[0], p->asid);
 	machine_load_upper(s->m, cpu, p->root[1]);
 }
@@ -434,8 +442,8 @@ static void space_unref(struct pmap *pm)
 	struct space *p = space_of(pm);
 	struct machine_sys *s = space_sys(p);
 	machine_forget(pm);
-	if (p->generation == s->generation)
-		machine_flush_asid(s->m, p->asid);
+	if (p->generation == s->generation && p->cpus)
+		machine_flush_asid(s->m, p->cpus, p->asid);
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (s->active[cpu] == p)
 			s->active[cpu] = NULL;
@@ -492,7 +500,8 @@ enum pw_err pmap_machine_create(struct machine *m, struct pmap_sys **ret)
 	s->generation = 1;
 	s->next_asid = 1;
 	uint32_t bits = machine_cpu_model(m)->asid_bits;
-	s->n_asids = bits == 0 ? 1 : bits >= 16 ? 0xfffe : (1u << bits) - 1;
+	s->tagged = bits > 0;
+	s->n_asids = bits >= 16 ? 0xfffe : (1u << bits) - 1;
 	s->frame = mem_reserve(s->mem->frames * sizeof *s->frame);
 	if (!s->frame) {
 		mem_free(s);

@@ -172,10 +172,11 @@ enum pw_err hashed_enter(struct machine_sys *s, struct space *p, const struct pm
 
 /* ---- ranges ---- */
 
-static void leaf_sweep(const struct sweep *w, paddr_t at, pte_t e, vpn_t n)
+static void leaf_sweep(struct sweep *w, paddr_t at, pte_t e, vpn_t n)
 {
 	struct machine_sys *s = w->s;
 	unsigned now = ptfmt_rights(s->f, e), keep = now & w->rights;
+	w->changed |= w->remove || keep != now;
 	if (w->remove)
 		forget(s, w->p, at, e, n);
 	else if (keep != now)
@@ -183,7 +184,7 @@ static void leaf_sweep(const struct sweep *w, paddr_t at, pte_t e, vpn_t n)
 }
 
 /* Page by page where the range is short, else through the whole table. */
-void hashed_sweep(const struct sweep *w)
+void hashed_sweep(struct sweep *w)
 {
 	struct machine_sys *s = w->s;
 	const struct htab *h = s->htab;

@@ -11,6 +11,7 @@ struct space {
 	uint64_t n_tables;      /* frames, the root's included */
 	uint64_t resident;      /* base pages mapped */
 	uint64_t generation;
+	uint64_t cpus;          /* bit n: the TLBs of CPU n may hold translations of this space */
 	uint32_t id;
 	uint16_t asid;
 };
@@ -52,6 +53,7 @@ struct machine_sys {
 	struct space *active[CPUS_MAX];
 	uint64_t generation;
 	uint32_t next_asid, n_asids;
+	bool tagged;            /* there are ASIDs at all */
 	struct htab *htab;      /* pmap_machine_hashed.c: the table of all spaces, for formats that hash */
 };
 
@@ -139,6 +141,7 @@ struct sweep {
 	struct space *p;
 	struct vpn_range r;
 	bool remove;
+	bool changed;    /* some leaf was: TLBs must hear of it */
 	unsigned rights; /* not remove: what stays allowed */
 };
 
@@ -146,7 +149,7 @@ struct sweep {
 must_use enum pw_err hashed_attach(struct machine_sys *s, struct space *p); /* the first space brings the table */
 void hashed_detach(struct machine_sys *s, struct space *p);                 /* => it maps nothing any more */
 must_use enum pw_err hashed_enter(struct machine_sys *s, struct space *p, const struct pmap_mapping *m);
-void hashed_sweep(const struct sweep *w);
+void hashed_sweep(struct sweep *w);
 uint64_t hashed_table_share(const struct machine_sys *s, const struct space *p);
 const char *hashed_flaw(struct machine_sys *s, const struct space *p);
 

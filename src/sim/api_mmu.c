@@ -113,7 +113,7 @@ enum pw_status pw_mmu_load_root(struct pw_mmu *m, unsigned cpu, uint64_t root, u
 		return PW_E_INVALID;
 	if (m->asid_bits == 0) {
 		asid = 0;
-		machine_flush_asid(m->machine, 0);
+		machine_flush_asid(m->machine, MACHINE_CPUS_ALL, 0);
 	}
 	m->cpu[cpu].root = root >> m->page_shift << m->page_shift;
 	machine_load_space(m->machine, cpu, pfn(root >> m->page_shift), asid);
@@ -149,7 +149,7 @@ void pw_mmu_flush(struct pw_mmu *m) { machine_flush_all(m->machine); }
 
 void pw_mmu_flush_page(struct pw_mmu *m, uint16_t asid, uint64_t address)
 {
-	machine_flush_range(m->machine, asid, vpn_range(vpn_of(vaddr(address), m->page_shift), 1));
+	machine_flush_range(m->machine, MACHINE_CPUS_ALL, asid, vpn_range(vpn_of(vaddr(address), m->page_shift), 1));
 }
 
 char *pw_mmu_explain(struct pw_mmu *m, unsigned cpu, uint64_t address, enum pw_kind kind)

@@ -65,6 +65,16 @@ static json_t *tlb_figures(const struct machine *m, const struct computer_base *
 	return tlbs;
 }
 
+static json_t *shootdown_figures(const struct machine_counts *m, const struct machine_counts *base)
+{
+	json_t *shootdowns = json_object();
+	put(shootdowns, "count", m->shootdowns - base->shootdowns);
+	put(shootdowns, "interrupts", m->shootdown_interrupts - base->shootdown_interrupts);
+	put(shootdowns, "deferred", m->shootdown_deferred - base->shootdown_deferred);
+	put(shootdowns, "entries", m->shootdown_entries - base->shootdown_entries);
+	return shootdowns;
+}
+
 void machine_figures(const struct machine *m, const struct computer_base *base, json_t *root)
 {
 	struct machine_counts c;
@@ -78,6 +88,8 @@ void machine_figures(const struct machine *m, const struct computer_base *base, 
 	json_object_set_new(root, "tlb", tlb_figures(m, base));
 	put(root, "switches", c.context_switches - base->machine.context_switches);
 	put(root, "flushes", c.flushes - base->machine.flushes);
+	if (machine_n_cpus(m) > 1)
+		json_object_set_new(root, "shootdowns", shootdown_figures(&c, &base->machine));
 }
 
 uint64_t computer_free_frames(struct computer *c)

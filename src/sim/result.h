@@ -102,7 +102,7 @@ struct result_program {
 /* Modelled, in cycles of the cost model's clock: what the references cost by themselves, what finding their frames added, what the
  * kernel added. */
 struct result_times {
-	uint64_t reference, translation, fault, context_switch, total;
+	uint64_t reference, translation, fault, context_switch, shootdown, total;
 };
 
 /* What the host below a guest did. */

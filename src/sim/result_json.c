@@ -247,6 +247,19 @@ static void json_translation(struct jsonw *j, const struct result *r)
 	jsonw_end(j);
 }
 
+static void json_shootdowns(struct jsonw *j, const struct result *r)
+{
+	const struct machine_counts *m = &r->mach;
+	if (r->machine.n_cpus == 1)
+		return;
+	jsonw_object(j, "shootdowns");
+	jsonw_u64(j, "count", m->shootdowns);
+	jsonw_u64(j, "interrupts", m->shootdown_interrupts);
+	jsonw_u64(j, "deferred", m->shootdown_deferred);
+	jsonw_u64(j, "entries", m->shootdown_entries);
+	jsonw_end(j);
+}
+
 /* A guest's host: what both stages cost together, and what the host did for it. */
 static void json_nested(struct jsonw *j, const struct result *r)
 {
@@ -279,6 +292,8 @@ static void json_modelled(struct jsonw *j, const struct result *r)
 	jsonw_u64(j, "translation_cycles", t->translation);
 	jsonw_u64(j, "fault_cycles", t->fault);
 	jsonw_u64(j, "context_switch_cycles", t->context_switch);
+	if (r->machine.n_cpus > 1)
+		jsonw_u64(j, "shootdown_cycles", t->shootdown);
 	jsonw_real(j, "seconds", result_ns(r, t->total) / 1e9);
 	if (r->refs.total)
 		jsonw_real(j, "effective_access_ns", result_ns(r, t->total) / (double)r->refs.total);
@@ -403,6 +418,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_memory(&j, r);
 	json_huge(&j, r);
 	json_translation(&j, r);
+	json_shootdowns(&j, r);
 	json_nested(&j, r);
 	json_modelled(&j, r);
 	json_processes(&j, r);

@@ -246,6 +246,14 @@ static int run_cpu_of(struct run *r, uint32_t pid, uint32_t tid)
 	return (int)*cpu;
 }
 
+/* The kernel serves an event on the CPU of the thread it is of, if that has one already. */
+static void run_event_cpu(struct run *r, uint32_t pid, uint32_t tid)
+{
+	const uint64_t *cpu = r->n_threads ? htab_get(&r->threads, (uint64_t)pid << 32 | tid) : NULL;
+	if (cpu)
+		machine_kernel_on(r->machine, (unsigned)*cpu);
+}
+
 static void run_note_refusal(struct run *r, struct run_process *p, const struct machine_stop *stop, const char *text)
 {
 	p->refused++;
@@ -440,6 +448,7 @@ enum run_state run_step(struct run *r)
 		run_refs(r, &item);
 		break;
 	case TRACE_ITEM_EVENT:
+		run_event_cpu(r, item.pid, item.tid);
 		run_event(r, item.pid, &item.event);
 		break;
 	case TRACE_ITEM_END:

@@ -239,7 +239,9 @@ static void gather_times(struct result *ret)
 	                 (ret->mach.dirty_updates + ret->nested.mach.dirty_updates) * c->dirty_update;
 	t->fault = (ret->kernel.modelled_ns + ret->nested.kernel.modelled_ns) * c->clock_mhz / 1000;
 	t->context_switch = ret->mach.context_switches * c->context_switch * c->clock_mhz / 1000;
-	t->total = t->reference + t->translation + t->fault + t->context_switch;
+	t->shootdown = ret->mach.shootdowns * c->shootdown + ret->mach.shootdown_interrupts * c->shootdown_interrupt;
+	t->shootdown = t->shootdown * c->clock_mhz / 1000;
+	t->total = t->reference + t->translation + t->fault + t->context_switch + t->shootdown;
 }
 
 static enum pw_err gather_input(struct run *r, struct result *ret)

@@ -62,7 +62,11 @@ static void quick_drop(struct tlb_spaces *s, uint32_t id)
 /* ---- what pmap_machine would flush ---- */
 
 /* Does any TLB know this space?  As pmap_machine asks. */
-static bool space_is_cached(const struct space *p) { return p->generation == spaces_of_space(p)->generation; }
+static bool space_is_cached(const struct space *p)
+{
+	const struct tlb_spaces *s = spaces_of_space(p);
+	return p->generation == s->generation && (s->tagged || s->active == p);
+}
 
 static void hole(void *ctx, uint32_t id)
 {
@@ -71,16 +75,13 @@ static void hole(void *ctx, uint32_t id)
 		tlb_spaces_log_page_about(s, TLB_LOG_HOLE, id);
 }
 
-/* A machine without ASIDs flushes the pages of whatever space is loaded. */
 static void flush(struct space *p, struct vpn_range r)
 {
 	struct tlb_spaces *s = spaces_of_space(p);
 	if (!space_is_cached(p))
 		return;
-	const struct space *loaded = s->n_asids > 1 ? p : s->active;
-	if (loaded)
-		tlb_pages_each(&s->pages, loaded->number, r, hole, s);
-	log_caches(s, loaded ? loaded->number : p->number);
+	tlb_pages_each(&s->pages, p->number, r, hole, s);
+	log_caches(s, p->number);
 }
 
 /* ---- frames and who maps them ---- */
@@ -135,17 +136,31 @@ struct sweep {
 	struct tlb_spaces *s;
 	struct space *p;
 	bool remove;
+	bool changes;    /* some page is mapped that would change */
 	unsigned rights; /* not remove: what stays */
 };
+
+/* Of a mapped page. */
+static bool sweep_changes(const struct sweep *w, uint32_t id)
+{
+	unsigned state = w->s->state[id];
+	return state & PAGE_MAPPED && (w->remove || state & PAGE_RIGHTS & ~w->rights);
+}
+
+static void sweep_look(void *ctx, uint32_t id)
+{
+	struct sweep *w = ctx;
+	w->changes |= sweep_changes(w, id);
+}
 
 static void sweep_one(void *ctx, uint32_t id)
 {
 	const struct sweep *w = ctx;
 	const struct ptfmt *f = &w->s->format;
 	uint8_t *state = &w->s->state[id];
-	if (!(*state & PAGE_MAPPED))
-		return;
 	unsigned keep = *state & w->rights;
+	if (!sweep_changes(w, id))
+		return;
 	if (w->remove || (f->leaf_by_rights && !(keep & (PT_READ | PT_EXEC)))) {
 		page_clear(w->s, w->p, id);
 		return;
@@ -162,6 +177,9 @@ static void sweep(struct space *p, struct vpn_range r, bool remove, unsigned rig
 	struct tlb_spaces *s = spaces_of_space(p);
 	struct sweep w = { .s = s, .p = p, .remove = remove, .rights = rights };
 	if (r.count == 0)
+		return;
+	tlb_pages_each(&s->pages, p->number, r, sweep_look, &w);
+	if (!w.changes)
 		return;
 	flush(p, r);
 	tlb_pages_each(&s->pages, p->number, r, sweep_one, &w);
@@ -254,7 +272,7 @@ static void asid_assign(struct tlb_spaces *s, struct space *p)
 {
 	if (p->generation == s->generation)
 		return;
-	if (s->n_asids > 1 && s->next_asid > s->n_asids) {
+	if (s->tagged && s->next_asid > s->n_asids) {
 		s->generation++;
 		s->next_asid = 1;
 		tlb_spaces_log_page(s, TLB_LOG_ALL);
@@ -270,7 +288,7 @@ static void spaces_activate(struct pmap *pm, unsigned cpu)
 	(void)cpu;
 	if (s->active == p)
 		return;
-	if (s->n_asids == 1 && s->active)
+	if (!s->tagged && s->active)
 		tlb_spaces_log_page(s, TLB_LOG_ALL);
 	s->active = p;
 	asid_assign(s, p);
@@ -359,7 +377,7 @@ static void spaces_space_unref(struct pmap *pm)
 	struct space *p = space_of(pm);
 	struct tlb_spaces *s = spaces_of_space(p);
 	spaces_forget(pm);
-	if (s->n_asids == 1 && space_is_cached(p))
+	if (!s->tagged && space_is_cached(p))
 		tlb_spaces_log_page(s, TLB_LOG_ALL); /* the one ASID there is is flushed */
 	log_ref(s, TLB_MARK_GONE, p->number);
 	if (s->active == p)
@@ -415,7 +433,8 @@ enum pw_err tlb_spaces_create(const struct tlb_spaces_config *c, struct tlb_spac
 	s->sys.page_shift = s->format.page_shift;
 	s->keep = ~(((1ull << s->format.page_shift) - 1) << REF_KIND_BITS);
 	s->generation = s->next_asid = 1;
-	s->n_asids = c->asid_bits == 0 ? 1 : c->asid_bits >= 16 ? 0xfffe : (1u << c->asid_bits) - 1;
+	s->tagged = c->asid_bits > 0;
+	s->n_asids = c->asid_bits >= 16 ? 0xfffe : (1u << c->asid_bits) - 1;
 	for (unsigned i = 0; i < 4; i++)
 		s->last_ref[i] = NO_WORD;
 	quick_clear(s);

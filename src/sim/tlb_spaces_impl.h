@@ -50,6 +50,7 @@ struct tlb_spaces {
 	struct space **space;  /* by number */
 	struct space *active;
 	uint64_t generation, next_asid, n_asids;
+	bool tagged;           /* there are ASIDs at all */
 	uint64_t caches_at;    /* where the page log says that caches_of lost its walk caches */
 	uint32_t caches_of;
 	enum pw_err error;
