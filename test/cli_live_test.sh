@@ -1,7 +1,8 @@
 #!/bin/sh
 # cli_live_test.sh - programs that are really paged do what they do natively: same output, same status, nothing left behind.
 #
-# Each has about an eighth of the memory it uses.  Where userfaultfd is forbidden everything but the messages is skipped, and says why.
+# Each has about an eighth of the memory it uses; cli_live_matrix_test.sh has more of them.  Where userfaultfd is forbidden everything
+# but the messages is skipped, and says why.
 # check: timeout 900
 . "$(dirname "$0")/points.sh"
 prog=$(dirname "$pageworks")/test/prog
@@ -56,30 +57,6 @@ for with in "--policy fifo" "--policy clock" "--policy sieve --personality textb
 done
 with=
 [ ! -s swap ] || rm -f swap
-if have python3; then
-	cat >big.py <<-'END'
-	import hashlib
-	words = {i: str(i * 7919 % 1000003) * 3 for i in range(20000)}
-	digest = hashlib.sha256()
-	for word in sorted(words.values()):
-	    digest.update(word.encode())
-	print(digest.hexdigest())
-	raise SystemExit(3)
-	END
-	paged "python3" 1M python3 big.py
-	was_paged 500 python3
-else
-	skip "python3 is not installed"
-fi
-if have sqlite3; then
-	paged "sqlite3 :memory:" 1M sqlite3 :memory: "create table t(a, b);
-		with recursive c(x) as (values(1) union all select x + 1 from c where x < 20000)
-		insert into t select x, hex(x * 7919 % 60013) from c;
-		create index i on t(b); select count(*), max(b) from t where b > '35'; select a from t order by b desc limit 3;"
-	was_paged 200 sqlite3
-else
-	skip "sqlite3 is not installed"
-fi
 paged "a fork sees what its parent had" 1M perl -e 'my @a = map { $_ * 3 } 1 .. 40000; $| = 1;
 	for my $n (1 .. 3) { my $pid = fork; if (!$pid) { my $s = 0; $s += $_ for @a; print "child $s\n"; $_ = 0 for @a; exit 3 }
 	waitpid $pid, 0; print $? >> 8, "\n"; $a[$_] += $n for 0 .. $#a } my $s = 0; $s += $_ for @a; print "parent $s\n";'
@@ -96,57 +73,9 @@ paged "a child's pages in a file of its own" 2M perl -e 'my @a = map { $_ * 3 } 
 [ ! -e swap ]
 point $? "the swap file left no name"
 with=
-paged "threads that multiply matrices" 1M "$prog/matrix" 400 4
 "$pageworks" live --ram 1M --swap fault:flip=1000,after=2000,ram --quiet -- "$prog/verify" 6 2 >out 2>err
 [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q checksum err && [ ! -s out ]
 point $? "a flipped bit stops the program with one line"
-if have gcc; then
-	awk 'BEGIN { for (i = 0; i < 30; i++)
-		printf "int f%d(int a, int b) { int s = 0; for (int i = 0; i < a; i++) { s += i * b ^ s << 3;" \
-		" switch (s & 3) { case 0: s++; break; case 1: s *= 3; break; default: s += %d; } } return s; }\n", i, i }' >big.c
-	cc1=$(gcc -print-prog-name=cc1)
-	paged "the compiler proper" 1M "$cc1" -quiet -O2 big.c -o -
-else
-	skip "gcc is not installed"
-fi
-if have memtester; then
-	paged "memtester" 1M timeout 60 memtester 1M 1
-else
-	skip "memtester is not installed"
-fi
-if have stress-ng; then
-	"$pageworks" live --ram 2M --quiet -- stress-ng --vm 1 --vm-bytes 4M --verify --vm-ops 20 --vm-method rand-set -q >out 2>err
-	point $? "stress-ng finds nothing wrong"
-else
-	skip "stress-ng is not installed"
-fi
-# redis_told COMMAND...: a server with many keys, asked for a digest of them all
-redis_told() {
-	rm -f sock
-	"$@" redis-server --port 0 --unixsocket sock --save '' --enable-debug-command yes >redis.log 2>&1 &
-	server=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		redis-cli -s sock ping >/dev/null 2>&1 && break
-		sleep 0.5
-	done
-	redis-cli -s sock debug populate 8000 key 100
-	for key in 0 7 777 7999; do redis-cli -s sock get "key:$key"; done
-	redis-cli -s sock debug digest
-	redis-cli -s sock shutdown nosave
-	wait $server
-	echo "status $?"
-}
-if have redis-server && have redis-cli; then
-	redis_told env >native.out
-	redis_told "$pageworks" live --ram 1M --json result.json --quiet -- >out
-	cmp -s native.out out && grep -q "status 0" out
-	ok=$?
-	point $ok "redis has every key"
-	[ $ok -eq 0 ] || diff native.out out | explain
-	was_paged 1000 redis-server
-else
-	skip "redis is not installed"
-fi
 # shellcheck disable=SC2016
 paged "exec goes on being paged" 1M sh -c 'exec sort -S 16M --parallel=1 lines'
 was_paged 1000 "the program after exec"

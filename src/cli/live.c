@@ -17,7 +17,9 @@
 #include "live_control.h"
 #include "live_outside.h"
 #include "live_report.h"
+#include "live_view.h"
 #include "output.h"
+#include "progress.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include "../live/wish.h"
@@ -31,7 +33,8 @@
 
 enum live_key {
 	KEY_FIRST = 0x200, KEY_RAM = KEY_FIRST, KEY_POLICY, KEY_SWAP, KEY_AHEAD, KEY_JSON, KEY_QUIET, KEY_FOLLOW, KEY_SEED,
-	KEY_PERSONALITY, KEY_LEAST, KEY_HINT, KEY_NO_PIN, KEY_SLOTS, KEY_CONTROL, KEY_END,
+	KEY_PERSONALITY, KEY_LEAST, KEY_HINT, KEY_NO_PIN, KEY_SLOTS, KEY_CONTROL, KEY_TOP, KEY_PROGRESS,
+	KEY_END,
 };
 
 static const struct argp_option live_options[] = {
@@ -53,7 +56,9 @@ static const struct argp_option live_options[] = {
 	{ .doc = "The report:", .group = 3 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE instead of standard error" },
 	{ "json", KEY_JSON, "FILE", 0, "write the result as JSON to FILE ('-': standard output)" },
-	{ "quiet", KEY_QUIET, NULL, 0, "no report" },
+	{ "quiet", KEY_QUIET, NULL, 0, "no report, no line while it runs" },
+	{ "top", KEY_TOP, NULL, 0, "show how it fares on the whole terminal; with --control alone: how one that runs does" },
+	{ "progress", KEY_PROGRESS, "WHEN", 0, "auto: a line on the terminal while it runs, unless the program writes there; never" },
 	{ 0 },
 };
 
@@ -62,11 +67,12 @@ struct live_verb {
 	struct output report, json;
 	const char *personality, *control_path;
 	const char *starts;      /* an option that was given and means something only with a command */
-	bool quiet, hint;
+	bool quiet, hint, top, line;
 	char *const *command;
 	unsigned n_command;
 	struct live live;
 	struct live_control *control;
+	struct live_view *view;
 	int status, signal;
 };
 
@@ -93,7 +99,8 @@ static const char *option_name(int key)
 
 static bool needs_command(int key)
 {
-	return key >= KEY_FIRST && key != KEY_RAM && key != KEY_JSON && key != KEY_QUIET && key != KEY_CONTROL && key < KEY_END;
+	return key >= KEY_FIRST && key != KEY_RAM && key != KEY_JSON && key != KEY_QUIET && key != KEY_CONTROL && key != KEY_TOP &&
+	       key < KEY_END;
 }
 
 static error_t live_parse(int key, char *arg, struct argp_state *state)
@@ -121,6 +128,8 @@ static error_t live_parse(int key, char *arg, struct argp_state *state)
 	case KEY_NO_PIN: v->orders.pin = false; break;
 	case KEY_HINT: v->hint = true; break;
 	case KEY_CONTROL: v->control_path = arg; break;
+	case KEY_TOP: v->top = true; break;
+	case KEY_PROGRESS: v->line = progress_word(arg); break;
 	case 'o': v->report.name = arg; break;
 	case KEY_JSON: v->json.name = arg; break;
 	case KEY_QUIET: v->quiet = true; break;
@@ -299,17 +308,18 @@ static int live_publish(struct live_verb *v)
 static void live_watch(struct live_verb *v)
 {
 	struct pollfd polls[CONTROL_POLLS];
-	int timeout;
-	do {
-		timeout = 1000;
+	bool ended = false;
+	while (!ended) {
+		int timeout = live_view_step(v->view, &v->live, render_answer, v);
 		unsigned n = live_control_polls(v->control, polls, &timeout);
-		if (live_wait(&v->live, polls, n, timeout))
-			break;
-		if (v->control)
+		ended = live_wait(&v->live, polls, n, timeout);
+		if (v->control && !ended)
 			live_control_step(v->control, &v->live, render_answer, v);
-	} while (true);
+	}
 	live_control_close(v->control);
+	live_view_close(v->view);
 	v->control = NULL;
+	v->view = NULL;
 }
 
 static int live_run(struct live_verb *v)
@@ -344,8 +354,11 @@ static int live_all(struct live_verb *v, int argc, char **argv)
 	if (v->hint)
 		return live_show_hint();
 	if (!v->n_command)
-		return live_outside(v->control_path, v->orders.ram_bytes, &v->report, &v->json);
-	v->orders.attend = v->control_path;
+		return live_outside(v->control_path, v->orders.ram_bytes, v->top, &v->report, &v->json);
+	if (v->top && live_view_may() != CLI_OK)
+		return CLI_FAILED;
+	v->view = live_view_open(v->top, v->line && !v->quiet);
+	v->orders.attend = v->control_path || v->view;
 	return live_may() == CLI_OK ? live_run(v) : CLI_FAILED;
 }
 
@@ -354,12 +367,13 @@ int cli_live(int argc, char **argv)
 	struct live_verb v = {
 		.orders = { .swap = "ram", .ahead = 64, .map_least = 65536, .seed = 1, .pin = true },
 		.report = { .option = "-o", .what = "report" }, .json = { .option = "--json", .what = "JSON" },
-		.personality = "linux", .live = { .fd = -1, .pid = -1, .pidfd = -1 },
+		.personality = "linux", .line = true, .live = { .fd = -1, .pid = -1, .pidfd = -1 },
 	};
 	int status = live_all(&v, argc, argv);
 	output_close(&v.report);
 	output_close(&v.json);
 	live_control_close(v.control);
+	live_view_close(v.view);
 	live_fini(&v.live);
 	if (status != CLI_OK || !(v.signal || v.status))
 		return status;

@@ -18,8 +18,6 @@
 #include "../live/wish.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -233,7 +231,7 @@ static void client_read(struct client *c)
 	c->until_ms = now_ms() + FIGURES_MS;
 }
 
-static void client_tell(struct client *c, control_render render, void *ctx)
+static void client_tell(struct client *c, live_render render, void *ctx)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -246,23 +244,8 @@ static void client_tell(struct client *c, control_render render, void *ctx)
 	mem_free(text);
 }
 
-static bool board_is_free(const struct board *b)
-{
-	return __atomic_load_n(&b->wish.answered, __ATOMIC_ACQUIRE) == b->wish.asked;
-}
-
-/* => the board is free */
-static void client_ask(struct client *c, struct board *b)
-{
-	b->wish.kind = c->wish.kind == WISH_ram ? BOARD_WISH_RAM : BOARD_WISH_FIGURES;
-	b->wish.ram_bytes = c->wish.bytes;
-	__atomic_fetch_add(&b->wish.asked, 1, __ATOMIC_RELEASE);
-	syscall(SYS_futex, &b->wish.asked, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-	c->state = CLIENT_ASKED;
-}
-
 /* The board has its answer, or the client has waited long enough for figures. */
-static void client_answer(struct client *c, const struct board *b, control_render render, void *ctx)
+static void client_answer(struct client *c, const struct board *b, live_render render, void *ctx)
 {
 	if (c->wish.kind != WISH_ram)
 		client_tell(c, render, ctx);
@@ -272,7 +255,7 @@ static void client_answer(struct client *c, const struct board *b, control_rende
 		client_end(c, "", 0);
 }
 
-void live_control_step(struct live_control *c, struct live *l, control_render render, void *ctx)
+void live_control_step(struct live_control *c, struct live *l, live_render render, void *ctx)
 {
 	struct client *end = c->client + CONTROL_CLIENTS, *i;
 	client_accept(c);
@@ -280,15 +263,17 @@ void live_control_step(struct live_control *c, struct live *l, control_render re
 		if (i->state == CLIENT_READING)
 			client_read(i);
 	}
-	bool is_free = board_is_free(l->board);
+	bool is_free = !live_wishes(l);
 	for (i = c->client; i < end; i++) {
 		bool late = i->wish.kind != WISH_ram && now_ms() >= i->until_ms;
 		if ((i->state == CLIENT_ASKED && is_free) || (i->state >= CLIENT_READY && late))
 			client_answer(i, l->board, render, ctx);
 	}
 	for (i = c->client; i < end; i++) {
-		if (i->state == CLIENT_READY && board_is_free(l->board))
-			client_ask(i, l->board);
+		if (i->state != CLIENT_READY || live_wishes(l))
+			continue;
+		live_wish(l, i->wish.kind == WISH_ram ? BOARD_WISH_RAM : BOARD_WISH_FIGURES, i->wish.bytes);
+		i->state = CLIENT_ASKED;
 	}
 }
 

@@ -3,6 +3,7 @@
  * It serves whoever has our user's rights, or root's; src/live/wish.h has the words.  Its name is gone when it is closed, and also
  * when this process is killed. */
 #pragma once
+#include "live_report.h"
 #include "../live/start.h"
 #include <poll.h>
 #include <stdbool.h>
@@ -12,15 +13,12 @@ enum { CONTROL_CLIENTS = 8, CONTROL_POLLS = CONTROL_CLIENTS + 1 };
 
 struct live_control;
 
-/* Renders what a client asked for.  json: the result object, on one line; else the report. */
-typedef enum pw_err (*control_render)(void *ctx, bool json, FILE *out);
-
 /* => PW_EXISTS: somebody listens there, or it is no socket; PW_INVALID: the name is too long; PW_IO, PW_CHILD */
 must_use enum pw_err live_control_open(const char *path, struct live_control **ret, struct pw_why *why);
 /* What to wait for, and at most how long, in milliseconds.  Returns how many were filled.  c: may be NULL, and fills none. */
 unsigned live_control_polls(const struct live_control *c, struct pollfd polls[CONTROL_POLLS], int *timeout);
 /* Serves whoever can be served now: does not wait. */
-void live_control_step(struct live_control *c, struct live *l, control_render render, void *ctx);
+void live_control_step(struct live_control *c, struct live *l, live_render render, void *ctx);
 /* The program has ended: who still waits is told so.  c: may be NULL. */
 void live_control_close(struct live_control *c);
 

@@ -5,9 +5,12 @@
  * go.  What it answers is written as it came. */
 #include "live_outside.h"
 #include "cli.h"
+#include "interrupt.h"
 #include "live_control.h"
+#include "live_top.h"
 #include "../base/mem.h"
-#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 struct told {
 	const char *path, *word;
@@ -37,10 +40,52 @@ static int ram_change(const char *path, uint64_t ram_bytes)
 	return CLI_OK;
 }
 
-int live_outside(const char *path, uint64_t ram_bytes, struct output *report, struct output *json)
+static double clock_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* => false: it is no more, or answers what we do not understand; why says so */
+static bool look(const char *path, struct live_look *ret, struct pw_why *why)
+{
+	char *text;
+	if (live_control_ask(path, "status", &text, why) != PW_OK)
+		return false;
+	bool is = live_look_read(text, ret);
+	if (!is)
+		pw_fail(why, PW_FORMAT, "--control %s: what answers is no paged program", path);
+	mem_free(text);
+	return is;
+}
+
+static int watch(const char *path)
+{
+	struct pw_why why = { "" };
+	struct live_look now;
+	if (!isatty(STDOUT_FILENO))
+		return cli_error("--top draws on a terminal, and standard output is none; --json - gives figures");
+	if (!look(path, &now, &why))
+		return cli_error("%s", why.text);
+	interrupt_watch();
+	struct live_top *top = live_top_open(stdout, true);
+	if (!top)
+		return cli_error("%s", pw_err_text(PW_NOMEM));
+	double due = clock_now();
+	do {
+		live_top_draw(top, &now);
+		due = clock_now() > due + 2 ? clock_now() + 1 : due + 1;
+	} while (live_top_wait(top, due) && !interrupt_seen() && look(path, &now, &why));
+	live_top_close(top);
+	interrupt_unwatch();
+	return cli_end_like(CLI_OK, interrupt_seen());
+}
+
+int live_outside(const char *path, uint64_t ram_bytes, bool top, struct output *report, struct output *json)
 {
 	struct told text = { path, "report", { "" } }, object = { path, "status", { "" } };
-	if (!ram_bytes && !report->name && !json->name)
+	if (!ram_bytes && !top && !report->name && !json->name)
 		report->name = "-";
 	report->why = &text.why;
 	json->why = &object.why;
@@ -51,5 +96,5 @@ int live_outside(const char *path, uint64_t ram_bytes, struct output *report, st
 		status = output_write(report, render_told, &text);
 	if (status == CLI_OK)
 		status = output_write(json, render_told, &object);
-	return status;
+	return status == CLI_OK && top ? watch(path) : status;
 }

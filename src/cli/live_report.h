@@ -12,6 +12,9 @@ struct live_shown {
 	bool runs;                /* it has not ended: figures of this moment, JSON on one line */
 };
 
+/* Renders one of both, of a moment of a program that runs.  json: the result object, on one line; else the report. */
+typedef enum pw_err (*live_render)(void *ctx, bool json, FILE *out);
+
 void live_report_write(const struct live_shown *s, FILE *out, bool colour);
 /* => PW_IO */
 must_use enum pw_err live_report_json(const struct live_shown *s, FILE *out);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,20 @@ bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int mil
 		take_status(l, status);
 	l->wall_s = seconds_now() - l->began_s;
 	return l->ended;
+}
+
+bool live_wishes(const struct live *l)
+{
+	return __atomic_load_n(&l->board->wish.answered, __ATOMIC_ACQUIRE) != l->board->wish.asked;
+}
+
+void live_wish(struct live *l, enum board_wish kind, uint64_t ram_bytes)
+{
+	struct board_wishes *w = &l->board->wish;
+	w->kind = kind;
+	w->ram_bytes = ram_bytes;
+	__atomic_fetch_add(&w->asked, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &w->asked, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void live_fini(struct live *l)

@@ -23,4 +23,8 @@ must_use enum pw_err live_start(struct live *l, char *const argv[], struct pw_wh
 /* Waits at most that long, or until one of the others has something to say; -1: for ever.  => true: the program has ended */
 bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int milliseconds);
 enum { LIVE_OTHERS = 16 };
+/* Is a wish still to be answered?  What it was answered is on the board. */
+bool live_wishes(const struct live *l);
+/* Asks the pager inside.  => nothing is wished at the moment */
+void live_wish(struct live *l, enum board_wish kind, uint64_t ram_bytes);
 void live_fini(struct live *l);
