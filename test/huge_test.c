@@ -256,12 +256,22 @@ static void made_by_a_scan_and_by_advice(void **state)
 	world_close(&w);
 }
 
+static uint64_t frames_of_role(enum frame_role role)
+{
+	struct frame_info info;
+	uint64_t n = 0;
+	for (uint64_t f = 0; kernel_frame_describe(w.kernel, pfn(f), &info); f++)
+		n += info.role == role;
+	return n;
+}
+
 /* Memory in which every block has a frame that is not free: pages move until one is whole. */
 static void compacted(void **state)
 {
 	(void)state;
 	struct process *p = begin(HUGE_always, 40 * N, 100);
 	assert_true(kernel_fragmentation(w.kernel) > 0.99);
+	assert_int_equal(frames_of_role(FRAME_ROLE_HELD), 40);
 	map_at(p, 0, 30 * N);
 	for (uint64_t i = 0; i < 20 * N; i++)
 		store(p, i, 9 * i);

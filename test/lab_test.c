@@ -91,6 +91,8 @@ static void test_refused_lines(void **state)
 		"expect faults.totla == 0", "undo", "step", "walk", "say \"unended", "explain", "why", "exit", "quiz x",
 		        "dump /nowhere/at/all",
 		"help nonsense", "file f", "touch", "count 1", "enter 0 0", "supervisor x",
+		"guest 1", "balloon 1 4K", "balance", "show guests",
+		"machine guests=2", "machine guests=2 nested=ept", "machine guests=99 nested=ept ram=1M", "exec /bin/true", "brk 4K",
 	};
 	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
 		REFUSED("%s", lines[i]);
@@ -103,7 +105,7 @@ static void test_refused_lines(void **state)
 		"unmap 0x1001 4K", "protect data 4K w?", "read nodata", "read data 0", "read data 5000", "write data x", "write data \"\"",
 		"touch data 4K times 0", "touch data 16K often", "pages 1 x", "pages 1q", "advise data 4K maybe", "switch p 7",
 		        "enter data 1",
-		"walk data backwards", "move data 4K", "quiz 1",
+		"walk data backwards", "move data 4K", "exec /nonexistent/x", "exec /dev/null", "exec /etc/passwd", "brk 4K", "quiz 1",
 	};
 	for (unsigned i = 0; i < sizeof more / sizeof *more; i++)
 		if (strcmp(more[i], "quiz 1") != 0)
@@ -119,6 +121,37 @@ static void test_refused_lines(void **state)
 static char *figures(struct session *s) { return told(s, "figures"); }
 
 /* Back by any number of steps and forth again: every figure is as it was at that step. */
+static void walk_back_and_forth(const char *const *lines, unsigned n_lines)
+{
+	enum { LINES_MOST = 64 };
+	struct session s = { 0 };
+	char *at[LINES_MOST];
+	struct rng rng;
+	assert_true(n_lines <= LINES_MOST);
+	rng_init(&rng, 7);
+	session_begin(&s);
+	for (unsigned i = 0; i < n_lines; i++) {
+		DO("%s", lines[i]);
+		at[i] = figures(&s);
+	}
+	unsigned now = n_lines;
+	for (unsigned i = 0; i < 40; i++) {
+		unsigned back = 1 + (unsigned)rng_below(&rng, now), forth;
+		DO("undo %u", back);
+		now -= back;
+		forth = 1 + (unsigned)rng_below(&rng, n_lines - now);
+		DO("step %u", forth);
+		now += forth;
+		char *then = figures(&s);
+		assert_string_equal(then, at[now - 1]);
+		mem_free(then);
+	}
+	for (unsigned i = 0; i < n_lines; i++)
+		mem_free(at[i]);
+	REFUSED("undo 1000");
+	session_end(&s);
+}
+
 static void test_back_and_forth(void **state)
 {
 	(void)state;
@@ -130,32 +163,21 @@ static void test_back_and_forth(void **state)
 		"protect data 4K r", "read data", "file f 10K", "map 0x20000 12K rw file f shared", "touch 0x20000 12K store",
 		"advise data 8K dontneed", "move data+8K 4K 0x90000", "flush", "supervisor", "user", "unmap data 4K", "touch 0x2000 8K",
 	};
-	enum { LINES = sizeof lines / sizeof *lines };
-	struct session s = { 0 };
-	char *at[LINES];
-	struct rng rng;
-	rng_init(&rng, 7);
-	session_begin(&s);
-	for (unsigned i = 0; i < LINES; i++) {
-		DO("%s", lines[i]);
-		at[i] = figures(&s);
-	}
-	unsigned now = LINES;
-	for (unsigned i = 0; i < 40; i++) {
-		unsigned back = 1 + (unsigned)rng_below(&rng, now), forth;
-		DO("undo %u", back);
-		now -= back;
-		forth = 1 + (unsigned)rng_below(&rng, LINES - now);
-		DO("step %u", forth);
-		now += forth;
-		char *then = figures(&s);
-		assert_string_equal(then, at[now - 1]);
-		mem_free(then);
-	}
-	for (unsigned i = 0; i < LINES; i++)
-		mem_free(at[i]);
-	REFUSED("undo 1000");
-	session_end(&s);
+	walk_back_and_forth(lines, sizeof lines / sizeof *lines);
+}
+
+/* The same with guests: each keeps what it had. */
+static void test_back_and_forth_in_guests(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+		"machine nested=ept guests=3 ram=512K hostram=1M", "process a", "map 0x1000 300K rw called data", "touch data 300K store",
+		"guest 2", "process b", "map 0x1000 480K rw called data", "file f 8K", "touch data 480K store", "balance 64K", "guest 3",
+		"process c", "map 0x1000 8K rw", "write 0x1000 5", "count", "guest 1", "read data", "balloon 1 256K", "touch data 300K",
+		"balloon 2 400K", "guest 2", "touch data 480K times 2", "balance", "fork d", "guest 3", "read 0x1000",
+		"balloon 2 0",
+	};
+	walk_back_and_forth(lines, sizeof lines / sizeof *lines);
 }
 
 /* A new line after going back forgets what was undone. */
@@ -284,7 +306,8 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused_lines), cmocka_unit_test(test_back_and_forth), cmocka_unit_test(test_new_line_forgets),
+		cmocka_unit_test(test_refused_lines), cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_back_and_forth_in_guests), cmocka_unit_test(test_new_line_forgets),
 		cmocka_unit_test(test_bytes_are_kept), cmocka_unit_test(test_quiz), cmocka_unit_test(test_quiz_unanswered),
 		cmocka_unit_test(test_completion),
 	};

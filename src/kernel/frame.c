@@ -17,10 +17,10 @@
  * halved when no smaller one is left, a piece given back joins its other half when that is free and whole.  The middle then
  * consists of whole blocks.  With order 0 nothing is ever halved or joined, and only plain lists are left of it.
  *
- * 1. n_free + n_tables + n_zero + n_held + n_pages == n, and each equals the number of frames in such states.
+ * 1. n_free + n_tables + n_zero + n_held + n_balloon + n_pages == n, and each equals the number of frames in such states.
  * 2. A FREE frame outside the middle is in exactly one piece.  The first frame of a piece is in a list; its vpn says in which, and of
  *    which order.  The vpn of the others is PIECE_INSIDE.
- * 3. n_pages <= page_limit.  Every page's slot leads back to its frame.
+ * 3. n_pages + n_balloon <= page_limit.  Every page's slot leads back to its frame.
  * 4. Without a limit and without blocks slots are frame numbers.  With a limit they are dense below it, last freed first taken: the
  *    page that comes in gets the slot of the page that just went, as in the books.  With blocks a page keeps its slot when it moves.
  * Rejected: a bitmap of free frames (a word per 64 frames must be scanned), a second allocator for runs without huge pages.
@@ -190,7 +190,7 @@ static void slot_give(struct frames *fs, uint32_t f)
 
 uint64_t frames_available(const struct frames *fs)
 {
-	uint64_t room = fs->page_limit - fs->n_pages;
+	uint64_t room = fs->page_limit - fs->n_pages - fs->n_balloon;
 	return room < fs->n_free ? room : fs->n_free;
 }
 
@@ -308,6 +308,25 @@ enum pw_err frame_take_held(struct frames *fs, uint32_t *ret)
 	return PW_OK;
 }
 
+enum pw_err frame_take_balloon(struct frames *fs, uint32_t *ret)
+{
+	if (!frames_available(fs) || inject(INJECT_FRAME))
+		return PW_NOFRAMES;
+	*ret = take_any(fs, FRAME_BALLOON);
+	fs->at[*ret].next = fs->balloon;
+	fs->balloon = *ret + 1;
+	fs->n_balloon++;
+	return PW_OK;
+}
+
+uint32_t frame_give_balloon(struct frames *fs)
+{
+	uint32_t f = fs->balloon - 1;
+	fs->balloon = fs->at[f].next;
+	frame_give(fs, f);
+	return f;
+}
+
 /* The piece a free frame is part of: the largest alignment at which a piece begins that reaches it. */
 static uint32_t piece_of(const struct frames *fs, uint32_t f)
 {
@@ -341,7 +360,7 @@ void frame_hold(struct frames *fs, uint32_t f)
 
 enum pw_err frame_begin(struct frames *fs, uint32_t f)
 {
-	if (fs->n_pages >= fs->page_limit)
+	if (fs->n_pages + fs->n_balloon >= fs->page_limit)
 		return PW_NOFRAMES;
 	fs->n_held--;
 	fs->n_pages++;
@@ -376,6 +395,8 @@ void frame_give(struct frames *fs, uint32_t f)
 		fs->n_zero--;
 	} else if (frame->state == FRAME_HELD) {
 		fs->n_held--;
+	} else if (frame->state == FRAME_BALLOON) {
+		fs->n_balloon--;
 	} else {
 		fs->n_pages--;
 		slot_give(fs, f);
@@ -388,12 +409,10 @@ void frame_give(struct frames *fs, uint32_t f)
 static const char *frame_flaw(const struct frames *fs, uint32_t f, uint64_t count[])
 {
 	const struct frame *frame = &fs->at[f];
-	if (frame->state > FRAME_HELD)
-		return "frames: a frame is in no known state";
 	count[frame->state]++;
 	if (frame->state == FRAME_FREE && frame->flags)
 		return "frames: a free frame has flags";
-	if (frame->state < FRAME_BUSY || frame->state == FRAME_HELD)
+	if (frame->state < FRAME_BUSY || frame->state >= FRAME_HELD)
 		return NULL;
 	if (slot_of_frame(fs, f) >= fs->n_slots || frame_of_slot(fs, slot_of_frame(fs, f)) != f)
 		return "frames: a page's slot does not lead back to its frame";
@@ -430,9 +449,17 @@ static const char *lists_flaw(const struct frames *fs, uint64_t n_free)
 	return blocks == fs->n_blocks ? NULL : "frames: the count of free blocks differs from the blocks there are";
 }
 
+static uint64_t balloon_length(const struct frames *fs)
+{
+	uint64_t n = 0;
+	for (uint32_t f = fs->balloon; f && n <= fs->n && fs->at[f - 1].state == FRAME_BALLOON; f = fs->at[f - 1].next)
+		n++;
+	return n;
+}
+
 const char *frames_flaw(const struct frames *fs)
 {
-	uint64_t count[FRAME_HELD + 1] = { 0 };
+	uint64_t count[FRAME_BALLOON + 1] = { 0 };
 	for (uint64_t f = 0; f < fs->n; f++) {
 		if (f == fs->fresh)
 			f = fs->top;
@@ -444,10 +471,12 @@ const char *frames_flaw(const struct frames *fs)
 	if (wrong)
 		return wrong;
 	if (count[FRAME_FREE] + fs->top - fs->fresh != fs->n_free || count[FRAME_TABLE] != fs->n_tables ||
-	    count[FRAME_ZERO] != fs->n_zero || count[FRAME_HELD] != fs->n_held ||
+	    count[FRAME_ZERO] != fs->n_zero || count[FRAME_HELD] != fs->n_held || count[FRAME_BALLOON] != fs->n_balloon ||
 	    count[FRAME_BUSY] + count[FRAME_ANON] + count[FRAME_FILE] != fs->n_pages)
 		return "frames: a count differs from the frames in that state";
-	if (fs->n_free + fs->n_tables + fs->n_zero + fs->n_held + fs->n_pages != fs->n)
-		return "frames: free, table, zero, held and page frames do not add up to all frames";
-	return fs->n_pages <= fs->page_limit ? NULL : "frames: more pages than the limit allows";
+	if (fs->n_free + fs->n_tables + fs->n_zero + fs->n_held + fs->n_balloon + fs->n_pages != fs->n)
+		return "frames: free, table, zero, held, balloon and page frames do not add up to all frames";
+	if (balloon_length(fs) != fs->n_balloon)
+		return "frames: the balloon's list does not hold every frame of the balloon";
+	return fs->n_pages + fs->n_balloon <= fs->page_limit ? NULL : "frames: more pages than the limit allows";
 }

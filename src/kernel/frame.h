@@ -16,6 +16,7 @@ enum frame_state {
 	FRAME_ANON,  /* owner: an anonymous page (anon.h) */
 	FRAME_FILE,  /* owner: an object; frame_index(): which of its pages */
 	FRAME_HELD,  /* somebody's beside the programs, who can move it; or part of a block being emptied */
+	FRAME_BALLOON, /* given up to whoever lent this memory: nobody here may touch it.  next: the balloon's list, plus one */
 };
 enum {
 	FRAME_DIRTY = 1,       /* written by the kernel, or known modified when last unmapped: adds to the pmap's modified */
@@ -37,7 +38,7 @@ struct frame {
 			uint32_t owner; /* ANON, FILE: see above */
 			uint32_t space; /* the process where it was mapped last: its number plus one; 0: nowhere */
 		};
-		struct { uint32_t next, prev; }; /* FREE: the free list, plus one */
+		struct { uint32_t next, prev; }; /* FREE: the free list, BALLOON: that; plus one */
 	};
 	uint64_t vpn : FRAME_VPN_BITS; /* where it was mapped last.  FREE: which free list its block is in, see frame.c */
 	uint64_t state : 3, flags : 6;
@@ -53,8 +54,9 @@ struct frames {
 	unsigned order;          /* the largest blocks are of 2^order frames; 0: nobody wants blocks */
 	uint32_t free_head[2][FRAME_ORDERS]; /* most recently freed first, plus one: that held pages, that held tables */
 	uint64_t n_blocks;       /* free ones of the largest size, but for those never used */
-	uint64_t n_free, n_tables, n_pages, n_zero, n_held; /* n_pages: BUSY, ANON, FILE */
-	uint64_t page_limit;     /* of n_pages */
+	uint64_t n_free, n_tables, n_pages, n_zero, n_held, n_balloon; /* n_pages: BUSY, ANON, FILE */
+	uint64_t page_limit;     /* of n_pages and n_balloon together */
+	uint32_t balloon;        /* the frame that went into it last, plus one */
 	bool slots_are_frames;   /* otherwise: */
 	uint32_t *frame_slot;    /* a page's slot */
 	uint32_t *slot_frame;    /* a slot's frame, or the next free slot plus one */
@@ -79,6 +81,10 @@ must_use enum pw_err frame_take_block(struct frames *fs, uint32_t *ret);
 /* A frame that is free becomes HELD: that one, or any. */
 void frame_hold(struct frames *fs, uint32_t f);
 must_use enum pw_err frame_take_held(struct frames *fs, uint32_t *ret);
+/* A frame goes into the balloon, in the place of a page.  => PW_NOFRAMES: none is free, or the limit is reached */
+must_use enum pw_err frame_take_balloon(struct frames *fs, uint32_t *ret);
+/* The last one comes back.  => n_balloon > 0 */
+uint32_t frame_give_balloon(struct frames *fs);
 /* HELD becomes BUSY, with a slot.  => PW_NOFRAMES: the limit of pages is reached */
 must_use enum pw_err frame_begin(struct frames *fs, uint32_t f);
 /* What from holds, its slot too, is in to from now on; from is HELD.  => to is HELD, from holds a page; slots are not frames */

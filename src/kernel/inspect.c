@@ -11,6 +11,7 @@
 static const enum frame_role frame_roles[] = {
 	[FRAME_FREE] = FRAME_ROLE_FREE, [FRAME_TABLE] = FRAME_ROLE_TABLE, [FRAME_ZERO] = FRAME_ROLE_ZERO,
 	[FRAME_BUSY] = FRAME_ROLE_BUSY, [FRAME_ANON] = FRAME_ROLE_ANON, [FRAME_FILE] = FRAME_ROLE_FILE,
+	[FRAME_HELD] = FRAME_ROLE_HELD, [FRAME_BALLOON] = FRAME_ROLE_BALLOON,
 };
 
 bool kernel_frame_describe(struct kernel *k, pfn_t f, struct frame_info *ret)

@@ -200,6 +200,7 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret)
 	ret->resident_pages = k->frames.n_pages;
 	ret->table_bytes = k->frames.n_tables << k->config.page_shift;
 	ret->free_frames = k->frames.n_free;
+	ret->balloon_frames = k->frames.n_balloon;
 	ret->huge_pages = k->n_huge << k->config.huge_shift;
 	ret->swap_used_slots = k->swap.used;
 	ret->swap_peak_slots = k->swap.peak;

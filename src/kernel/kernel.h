@@ -217,7 +217,7 @@ struct kernel_counts {
 	uint64_t table_bytes, table_peak_bytes;
 	uint64_t touched_pages;                       /* distinct pages ever resident */
 	uint64_t swap_used_slots, swap_peak_slots, swap_reads, swap_writes;
-	uint64_t free_frames;
+	uint64_t free_frames, balloon_frames;
 	struct huge_counts huge;
 	uint64_t huge_pages, huge_peak_pages;         /* in base pages: how much memory they are */
 	uint64_t modelled_ns;                         /* all faults and write-backs */
@@ -229,6 +229,12 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret);
 /* From now on at most so many frames hold programs' pages.  => n_frames is larger; PW_NOFRAMES: fewer pages than that cannot leave,
  * and the limit is as it was; PW_NOMEM */
 must_use enum pw_err kernel_resize(struct kernel *k, uint64_t page_frames);
+/* A guest's memory is lent by its host, which wants some back, or has more to lend (Waldspurger 2002): the balloon in this kernel gets
+ * n_frames large.  Frames for it are taken like any for pages: others are evicted, as the policy sees fit.  moved is told of each
+ * frame that goes in (taken: nothing is in it any more, and nothing will be) or comes out, which is free then.
+ * => PW_NOFRAMES: not so many can be had, or fewer than KERNEL_BALLOON_LEAVES would be left; those that went in stay in */
+enum { KERNEL_BALLOON_LEAVES = 8 };
+must_use enum pw_err kernel_balloon(struct kernel *k, uint64_t n_frames, void (*moved)(void *ctx, pfn_t f, bool taken), void *ctx);
 /* Copies what swap holds into another store, slot by slot; then the kernel may go on with that one, as in the child of a fork, where the
  * other belongs to the parent.  => PW_IO and others from the stores, with why */
 must_use enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *why);
@@ -313,7 +319,9 @@ struct process *kernel_process_at(const struct kernel *k, uint32_t i); /* in ord
 	X(ZERO, "page of zeros") \
 	X(BUSY, "being filled") \
 	X(ANON, "anonymous") \
-	X(FILE, "file")
+	X(FILE, "file") \
+	X(HELD, "held back") \
+	X(BALLOON, "in the balloon")
 enum frame_role {
 #define X(name, text) FRAME_ROLE_##name,
 	FRAME_ROLE_LIST(X)

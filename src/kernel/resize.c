@@ -14,7 +14,7 @@
 
 static enum pw_err limit_lower(struct kernel *k, uint64_t limit)
 {
-	while (k->frames.n_pages > limit) {
+	while (k->frames.n_pages + k->frames.n_balloon > limit) {
 		enum pw_err err = reclaim_one(k);
 		if (err)
 			return err;

@@ -17,31 +17,49 @@
 #define SPARE_MOST (1ull << 40)
 static const char *const machine_defaults[] = { "frames=64", "swap=ram cpu=textbook" };
 
-void lab_machine_drop(struct lab *l)
+/* All that is known of the computer in here; of a guest, but for the computer itself. */
+static void computer_drop(struct lab *l)
 {
 	lab_segments_drop(l);
-	computer_destroy(l->computer);
-	l->computer = NULL;
+	if (!l->guests)
+		computer_destroy(l->computer);
 	for (uint64_t i = 0; i < l->n_files; i++)
 		mem_free(l->file_name[i]);
 	mem_free(l->file_name);
 	mem_free(l->process);
 	mem_free(l->page);
-	mem_free(l->machine_text);
-	l->file_name = NULL;
-	l->process = NULL;
-	l->page = NULL;
-	l->machine_text = NULL;
-	l->n_files = l->n_pages = 0;
-	l->n_processes = l->current = l->cpu = 0;
-	l->supervisor = l->has_last = false;
-	l->last_value = 0;
-	l->fault.n_faults = 0;
 	htab_clear(&l->page_index);
+	l->here = (struct lab_computer){ .page_index = l->page_index };
 }
 
+void lab_machine_drop(struct lab *l)
+{
+	for (unsigned i = l->guests ? guests_n(l->guests) : 0; i-- > 1;) {
+		lab_guests_go(l, i);
+		computer_drop(l);
+		htab_fini(&l->page_index);
+	}
+	if (l->guests)
+		lab_guests_go(l, 0);
+	computer_drop(l);
+	guests_destroy(l->guests);
+	mem_free(l->guest);
+	mem_free(l->machine_text);
+	l->guests = NULL;
+	l->guest = NULL;
+	l->machine_text = NULL;
+}
+
+/* A machine of the lab's own words. */
+struct making {
+	struct machine_words words;
+	uint64_t spare, guests;
+	struct computer *computer; /* made: one of the two */
+	struct guests *several;
+};
+
 /* One "word=value", cut in place. */
-static enum pw_err word_set(struct machine_words *w, uint64_t *spare, char *word, struct pw_why *why)
+static enum pw_err word_set(struct making *m, char *word, struct pw_why *why)
 {
 	char *value = strchr(word, '=');
 	if (!value)
@@ -49,8 +67,10 @@ static enum pw_err word_set(struct machine_words *w, uint64_t *spare, char *word
 		               word);
 	*value++ = '\0';
 	if (strcmp(word, "spare") == 0)
-		return text_size_option("spare", value, spare, why);
-	return machine_words_set(w, word, value, why);
+		return text_size_option("spare", value, &m->spare, why);
+	if (strcmp(word, "guests") == 0)
+		return text_size_option("guests", value, &m->guests, why);
+	return machine_words_set(&m->words, word, value, why);
 }
 
 /* Limited by --ram, memory is not also limited to the frames of the default. */
@@ -59,41 +79,47 @@ static bool default_applies(const char *word, const char *text)
 	return strncmp(word, "frames=", 7) != 0 || !strstr(text, "ram=");
 }
 
-/* The computer of these words, text being all of them with blanks between.  It is cut up. */
-static enum pw_err machine_make(char *text, struct computer **ret, struct pw_why *why)
+/* The computer, or the guests, of these words, text being all of them with blanks between.  It is cut up. */
+static enum pw_err machine_make(struct making *m, char *text, struct pw_why *why)
 {
-	struct machine_words w = { NULL };
 	struct run_options o;
 	enum pw_err err = PW_OK;
-	uint64_t spare = 0;
 	char *save = NULL;
 	for (char *word = strtok_r(text, " ", &save); word && !err; word = strtok_r(NULL, " ", &save))
-		err = word_set(&w, &spare, word, why);
+		err = word_set(m, word, why);
 	if (!err)
-		err = machine_words_resolve(&w, &o, why);
-	if (!err && spare > SPARE_MOST)
+		err = machine_words_resolve(&m->words, &o, why);
+	if (!err && m->spare > SPARE_MOST)
 		err = pw_fail(why, PW_INVALID, "spare: at most 1T of memory can lie behind the kernel's");
 	if (err)
 		return err;
-	const struct computer_parts parts = { .spare_frames = spare >> o.format.page_shift };
-	return computer_create(&o, &parts, ret, why);
+	const struct computer_parts parts = { .spare_frames = m->spare >> o.format.page_shift };
+	if (!m->guests)
+		return computer_create(&o, &parts, &m->computer, why);
+	return guests_create(&o, parts.spare_frames, m->guests > UINT32_MAX ? UINT32_MAX : (unsigned)m->guests, &m->several, why);
 }
 
 static enum pw_err machine_build(struct lab *l, const char *words, struct pw_why *why)
 {
-	struct computer *made;
+	struct making m = { .spare = 0 };
 	bool frames = default_applies(machine_defaults[0], words);
 	char *text = mem_printf("%s %s seed=%llu %s", frames ? machine_defaults[0] : "", machine_defaults[1],
 	                        (unsigned long long)(l->opt.seed ? l->opt.seed : 1), words);
 	if (!text)
 		return pw_fail(why, PW_NOMEM, "out of memory for a machine");
-	enum pw_err err = machine_make(text, &made, why);
+	enum pw_err err = machine_make(&m, text, why);
+	struct lab_computer *guest = NULL;
+	if (!err && m.several && lab_guests_prepare(m.several, &guest) != PW_OK)
+		err = pw_fail(why, PW_NOMEM, "out of memory for a machine");
 	if (err) {
+		guests_destroy(m.several);
 		mem_free(text);
 		return err;
 	}
 	lab_machine_drop(l);
-	l->computer = made;
+	l->computer = m.several ? guests_computer(m.several, 0) : m.computer;
+	l->guests = m.several;
+	l->guest = guest;
 	l->machine_text = text;
 	computer_base_take(l->computer, &l->base);
 	return PW_OK;

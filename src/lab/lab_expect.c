@@ -14,6 +14,7 @@
 enum lab_outcome lab_count(struct lab *l, const struct lab_line *line)
 {
 	(void)line;
+	lab_guests_count(l);
 	computer_base_take(l->computer, &l->base);
 	lab_tell(l, "figures begin at zero here\n");
 	return LAB_DONE;
@@ -78,6 +79,7 @@ json_t *lab_figures_tree(struct lab *l)
 	json_object_set_new(root, "last", last_tree(l));
 	json_object_set_new(root, "process", processes_tree(l));
 	lab_segments_figures(l, root);
+	lab_guests_figures(l, root);
 	return root;
 }
 

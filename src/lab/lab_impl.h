@@ -1,10 +1,10 @@
 /* lab_impl.h - what the files of the lab share: lab.c (the session), lab_build.c (machines, processes, mappings), lab_exec.c
- * (programs from files), lab_access.c (reads and writes), lab_show.c (what there is), lab_explain.c (why), lab_expect.c (figures and
- * checks), lab_quiz.c (questions). */
+ * (programs from files), lab_guests.c (several guests of a host), lab_access.c (reads and writes), lab_show.c (what there is),
+ * lab_explain.c (why), lab_expect.c (figures and checks), lab_quiz.c (questions). */
 #pragma once
 #include "../base/htab.h"
 #include "../base/text.h"
-#include "../sim/computer.h"
+#include "../sim/guests.h"
 #include "lab.h"
 #include <jansson.h>
 
@@ -31,12 +31,15 @@ enum { LAB_WORDS = 256, LAB_NAME = 32, LAB_CPUS = 16 };
 	X(fetch, "ADDRESS", "fetches an instruction", 1, 1, true) \
 	X(touch, "ADDRESS SIZE [store|fetch] [times N]", "one access to each page of a range", 2, 5, true) \
 	X(pages, "N...", "accesses pages by number, as books do: 7 0 1w (w: a store)", 1, 256, true) \
+	X(guest, "N", "lines are for guest N from now on, of a machine guests=N", 1, 1, true) \
+	X(balloon, "N SIZE", "guest N gives up SIZE of its memory to its host, which pages it chooses", 2, 2, true) \
+	X(balance, "[SIZE]", "the host moves at most SIZE (256K) to the guest that needs memory most", 0, 1, true) \
 	X(supervisor, "", "accesses are the kernel's from now on", 0, 0, true) \
 	X(user, "", "accesses are the program's again", 0, 0, true) \
 	X(flush, "", "empties all TLBs", 0, 0, true) \
 	X(count, "", "all figures begin at zero from here", 0, 0, true) \
 	X(segment, "[WHAT [WORD...]]", "memory without pages, given out in segments; alone: what there is to do", 0, 16, true) \
-	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes, machine, segments or registers", 1, 1, false) \
+	X(show, "WHAT", "tlb, tables, frames, maps, queues, swap, stats, processes, machine, guests, segments or registers", 1, 1, false) \
 	X(walk, "ADDRESS [store|fetch]", "the translation of an address, bit by bit, table by table", 1, 2, false) \
 	X(explain, "[last]", "tells the story of the last access", 0, 1, false) \
 	X(why, "", "why the last access faulted, and why that page had to leave", 0, 0, false) \
@@ -76,29 +79,40 @@ struct lab_ranks {
 	bool known;              /* they were counted: with very many pages they are not */
 };
 
+/* What the lab knows of one computer.  With several guests, each has one; that of the guest the lines are for is in struct lab. */
+#define LAB_COMPUTER_MEMBERS \
+	struct computer *computer; \
+	char **file_name;        /* [id - 1] */ \
+	uint64_t n_files; \
+	struct lab_process *process; \
+	unsigned n_processes, current; /* current == n_processes: none */ \
+	unsigned cpu; \
+	bool supervisor; \
+	struct computer_access last; \
+	bool has_last; \
+	uint64_t last_value; \
+	uint32_t last_pid; \
+	struct computer_access fault; /* the last access that faulted; n_faults 0: none has */ \
+	struct lab_page victim;  /* what was known of the first page that left in it */ \
+	struct lab_ranks ranks; \
+	struct lab_page *page;   /* what page_index points to */ \
+	uint64_t n_pages; \
+	struct htab page_index;  /* pid << 44 | page -> index */ \
+	struct computer_base base; \
+	struct lab_segments *segments; /* lab_segment.h; NULL: nobody has asked for any */
+struct lab_computer { LAB_COMPUTER_MEMBERS };
+
 struct lab {
 	struct lab_options opt;
-	struct computer *computer;
 	char *machine_text;      /* the words of the machine: its options point into it */
-	char **file_name;        /* [id - 1] */
-	uint64_t n_files;
-	struct lab_process *process;
-	unsigned n_processes, current; /* current == n_processes: none */
-	unsigned cpu;
-	bool supervisor;
-
-	struct computer_access last;
-	bool has_last;
-	uint64_t last_value, right, wrong;
-	uint32_t last_pid;
-	struct computer_access fault; /* the last access that faulted; n_faults 0: none has */
-	struct lab_page victim;  /* what was known of the first page that left in it */
-	struct lab_ranks ranks;
-	struct lab_page *page;   /* what page_index points to */
-	uint64_t n_pages;
-	struct htab page_index;  /* pid << 44 | page -> index */
-	struct computer_base base;
-	struct lab_segments *segments; /* lab_segment.h; NULL: nobody has asked for any */
+	union {
+		struct lab_computer here;
+		struct { LAB_COMPUTER_MEMBERS };
+	};
+	struct guests *guests;   /* NULL: there is one computer, which is ours */
+	struct lab_computer *guest; /* of guests; that of the one in here is not up to date */
+	unsigned at_guest;       /* the one in here */
+	uint64_t right, wrong;
 
 	char **history;          /* the lines that changed the session */
 	unsigned n_history, at;  /* those from at on have been undone */
@@ -135,6 +149,15 @@ const char *lab_advice_word(unsigned i); /* NULL past the end */
 
 /* Rights as words: r, rw, rx, rwx or none.  => PMAP_*; false: the line has failed */
 must_use bool lab_rights(struct lab *l, const char *word, unsigned *ret);
+
+/* lab_guests.c */
+/* What is to be known of new guests, for lab.guest.  => PW_NOMEM; otherwise lab_machine_drop() frees it */
+must_use enum pw_err lab_guests_prepare(struct guests *guests, struct lab_computer **ret);
+/* The guest that lines are for.  => guests */
+void lab_guests_go(struct lab *l, unsigned guest);
+void lab_guests_count(struct lab *l);
+void lab_guests_figures(struct lab *l, json_t *root);
+enum lab_outcome lab_guests_show(struct lab *l);
 
 /* lab_show.c: the i-th word of show.  => NULL past the end */
 const char *lab_show_word(unsigned i);

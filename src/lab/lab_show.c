@@ -15,7 +15,8 @@ enum { SHOW_LINES = 64 };
 
 typedef enum lab_outcome show_handler(struct lab *l);
 
-#define SHOW_LIST(X) X(tlb) X(tables) X(frames) X(maps) X(queues) X(swap) X(stats) X(processes) X(machine) X(segments) X(registers)
+#define SHOW_LIST(X) \
+	X(tlb) X(tables) X(frames) X(maps) X(queues) X(swap) X(stats) X(processes) X(machine) X(guests) X(segments) X(registers)
 
 /* A list that ends after SHOW_LINES. */
 struct listing {
@@ -431,6 +432,7 @@ static enum lab_outcome show_machine(struct lab *l)
 	return LAB_DONE;
 }
 
+static enum lab_outcome show_guests(struct lab *l) { return lab_guests_show(l); }
 static enum lab_outcome show_segments(struct lab *l) { return lab_segments_show(l); }
 static enum lab_outcome show_registers(struct lab *l) { return lab_selector_show(l); }
 

@@ -48,6 +48,7 @@ struct computer {
 struct kernel *computer_kernel(struct computer *c) { return c->kernel; }
 struct machine *computer_machine(struct computer *c) { return c->machine; }
 struct hypervisor *computer_host(struct computer *c) { return c->host; }
+unsigned computer_guest(const struct computer *c) { return c->parts.guest; }
 const struct run_options *computer_options(const struct computer *c) { return &c->opt; }
 const struct physmem *computer_memory(struct computer *c) { return machine_physmem(c->machine); }
 uint64_t computer_kernel_frames(const struct computer *c) { return c->frames; }
@@ -179,6 +180,7 @@ static enum pw_err build_machine(struct computer *c, struct pw_why *why)
 		.format = &o->format, .frames = c->frames + c->parts.spare_frames, .n_cpus = o->n_cpus, .cpu = &o->cpu, .seed = o->seed,
 		.host = c->host ? hypervisor_machine(c->host) : NULL, .log_touches = recency, .log_every = recency &&
 		        o->policy->sees == POLICY_SEES_EVERY,
+		.host_cpu = c->host ? hypervisor_cpu(c->host, c->parts.guest) : 0,
 	};
 	enum pw_err err = machine_create(&mc, &c->machine, why);
 	if (!err && pmap_machine_create(c->machine, &c->pmap) != PW_OK)
@@ -236,8 +238,10 @@ enum pw_err computer_create(const struct run_options *o, const struct computer_p
 	if (c->opt.policy->wants_future)
 		err = pw_fail(why, PW_INVALID, "policy %s must know the future, which nobody has who drives a computer by hand; "
 		              "'pageworks run' can read a trace twice", o->policy->name);
+	else if (parts->host)
+		c->host = parts->host;
 	else if (o->nested)
-		err = hypervisor_create(&c->opt, c->frames + parts->spare_frames, &c->host, why);
+		err = hypervisor_create(&c->opt, c->frames + parts->spare_frames, 1, &c->host, why);
 	if (!err)
 		err = build_machine(c, why);
 	if (!err)
@@ -259,7 +263,8 @@ void computer_destroy(struct computer *c)
 		pmap_sys_destroy(c->pmap);
 	if (c->machine)
 		machine_destroy(c->machine);
-	hypervisor_destroy(c->host);
+	if (!c->parts.host)
+		hypervisor_destroy(c->host);
 	for (uint64_t i = 0; i < c->n_files; i++)
 		mem_free(c->file[i].bytes);
 	mem_free(c->file);
@@ -336,7 +341,7 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 {
 	if (stop->fault == MACHINE_FAULT_HOST) {
 		a->n_host_faults++;
-		return host_answers(a, hypervisor_fault(c->host, cpu, stop));
+		return host_answers(a, hypervisor_fault(c->host, c->parts.guest, cpu, stop));
 	}
 	if (a->n_faults++ == 0)
 		a->trap = stop->fault;
@@ -352,7 +357,7 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 		return true;
 	if (!c->opt.policy->arrival_counts && tells)
 		machine_expect(c->machine, m.pfn);
-	return !c->host || host_answers(a, hypervisor_filled(c->host, cpu, m.pfn));
+	return !c->host || host_answers(a, hypervisor_filled(c->host, c->parts.guest, cpu, m.pfn));
 }
 
 void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,

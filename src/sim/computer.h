@@ -15,6 +15,8 @@ struct computer_parts {
 	uint64_t spare_frames;   /* memory behind the kernel's, which only translations made by hand reach */
 	const struct policy_ops *policy; /* instead of that of the options, with what goes into its env: */
 	void *policy_custom;
+	struct hypervisor *host; /* of a guest: that of others too, and the number of this one; NULL: one of its own, if it is a guest */
+	unsigned guest;
 	struct store *swap;      /* likewise; owned by the computer from then on, also when it cannot be made */
 	void (*faulted)(void *ctx, struct process *p, vaddr_t va, const struct fault_report *f); /* told of as they happen */
 	void (*evicting)(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty);
@@ -29,6 +31,7 @@ void computer_destroy(struct computer *c);
 struct kernel *computer_kernel(struct computer *c);
 struct machine *computer_machine(struct computer *c);
 struct hypervisor *computer_host(struct computer *c); /* NULL: it is no guest */
+unsigned computer_guest(const struct computer *c);    /* which one it is there */
 const struct run_options *computer_options(const struct computer *c);
 const struct physmem *computer_memory(struct computer *c);
 /* Empties the TLBs and walk caches of all CPUs, those of a guest's host too. */

@@ -1,7 +1,7 @@
 /* hypervisor.c - a host made of the same parts as its guest.
  *
  * Problem: nested translation needs tables that map a guest's memory, filled on demand, and a host that can be short of memory.
- * Idea: that is what a kernel does for a process.  The guest's physical memory is one anonymous mapping that begins at 0.
+ * Idea: that is what a kernel does for processes.  A guest's physical memory is one anonymous mapping that begins at 0.
  *
  *      guest   kernel, machine --+ physical address
  *                                v
@@ -17,8 +17,8 @@
 #include "../base/mem.h"
 #include <string.h>
 
-/* Beside the guest's memory a host without limit has room for its own tables. */
-enum { HOST_PID = 1, TABLES_LEAST = 4096, FAULTS_MOST = 8 };
+/* Beside its guests' memory a host without limit has room for its own tables.  A guest's process has its number plus one. */
+enum { TABLES_LEAST = 4096, FAULTS_MOST = 8 };
 
 struct hypervisor {
 	struct cpu_model cpu;
@@ -26,8 +26,9 @@ struct hypervisor {
 	struct pmap_sys *pmap;
 	struct store *swap;
 	struct kernel *kernel;
-	struct process *guest;
-	unsigned page_shift;
+	struct process *guest[HYPERVISOR_GUESTS];
+	unsigned n_guests, cpus_each, page_shift;
+	uint64_t guest_frames;
 };
 
 static uint64_t answer_touched(void *ctx, const pfn_t **ret) { return machine_touched(((struct hypervisor *)ctx)->machine, ret); }
@@ -54,7 +55,8 @@ static uint64_t host_frames(const struct run_options *o, uint64_t guest_frames)
 static enum pw_err machine_make(struct hypervisor *h, const struct run_options *o, uint64_t frames, struct pw_why *why)
 {
 	h->cpu = host_cpu(o);
-	struct machine_config mc = { .format = o->nested, .frames = frames, .n_cpus = o->n_cpus, .cpu = &h->cpu, .seed = o->seed,
+	struct machine_config mc = { .format = o->nested, .frames = frames, .n_cpus = o->n_cpus * h->n_guests, .cpu = &h->cpu,
+				     .seed = o->seed,
 				     .log_touches = true };
 	enum pw_err err = machine_create(&mc, &h->machine, why);
 	if (!err && pmap_machine_create(h->machine, &h->pmap) != PW_OK)
@@ -74,37 +76,41 @@ static enum pw_err kernel_make(struct hypervisor *h, const struct run_options *o
 	return kernel_create(&kc, &h->kernel, why);
 }
 
-static enum pw_err guest_make(struct hypervisor *h, const struct run_options *o, uint64_t guest_frames, struct pw_why *why)
+static enum pw_err guest_make(struct hypervisor *h, const struct run_options *o, unsigned n, struct pw_why *why)
 {
 	const struct process_mapping memory = {
-		.bytes = guest_frames << h->page_shift, .prot = PMAP_READ | PMAP_WRITE | PMAP_EXEC, .fixed = true, .anonymous = true,
+		.bytes = h->guest_frames << h->page_shift, .prot = PMAP_READ | PMAP_WRITE | PMAP_EXEC, .fixed = true, .anonymous = true,
 		.name = "guest memory",
 	};
 	vaddr_t at;
-	enum pw_err err = process_create(h->kernel, HOST_PID, "guest", &h->guest);
+	enum pw_err err = process_create(h->kernel, n + 1, "guest", &h->guest[n]);
 	if (!err)
-		err = process_map(h->guest, &memory, &at);
+		err = process_map(h->guest[n], &memory, &at);
 	if (err)
-		return pw_fail(why, err, "the host cannot map a guest of %llu frames by %s", (unsigned long long)guest_frames,
+		return pw_fail(why, err, "the host cannot map a guest of %llu frames by %s", (unsigned long long)h->guest_frames,
 			       o->nested->name);
 	for (unsigned cpu = 0; cpu < o->n_cpus; cpu++)
-		process_activate(h->guest, cpu);
+		process_activate(h->guest[n], hypervisor_cpu(h, n) + cpu);
 	return PW_OK;
 }
 
-enum pw_err hypervisor_create(const struct run_options *o, uint64_t guest_frames, struct hypervisor **ret, struct pw_why *why)
+enum pw_err hypervisor_create(const struct run_options *o, uint64_t guest_frames, unsigned n, struct hypervisor **ret,
+			      struct pw_why *why)
 {
 	*ret = NULL;
-	uint64_t frames = host_frames(o, guest_frames);
+	uint64_t frames = host_frames(o, guest_frames * n);
 	struct hypervisor *h = mem_zalloc(1, sizeof *h);
 	if (!h)
 		return pw_fail(why, PW_NOMEM, "out of memory for a host");
 	h->page_shift = o->nested->page_shift;
+	h->n_guests = n;
+	h->cpus_each = o->n_cpus;
+	h->guest_frames = guest_frames;
 	enum pw_err err = machine_make(h, o, frames, why);
 	if (!err)
 		err = kernel_make(h, o, frames, why);
-	if (!err)
-		err = guest_make(h, o, guest_frames, why);
+	for (unsigned i = 0; !err && i < n; i++)
+		err = guest_make(h, o, i, why);
 	if (err)
 		hypervisor_destroy(h);
 	else
@@ -127,22 +133,72 @@ void hypervisor_destroy(struct hypervisor *h)
 
 struct machine *hypervisor_machine(struct hypervisor *h) { return h->machine; }
 
-bool hypervisor_fault(struct hypervisor *h, unsigned cpu, const struct machine_stop *stop)
+unsigned hypervisor_cpu(const struct hypervisor *h, unsigned guest) { return guest * h->cpus_each; }
+
+bool hypervisor_fault(struct hypervisor *h, unsigned guest, unsigned cpu, const struct machine_stop *stop)
 {
-	return process_fault(h->guest, cpu, vaddr(stop->host_at.v), stop->host_kind).outcome == FAULT_OUTCOME_RESOLVED;
+	struct fault_report f = process_fault(h->guest[guest], hypervisor_cpu(h, guest) + cpu, vaddr(stop->host_at.v), stop->host_kind);
+	return f.outcome == FAULT_OUTCOME_RESOLVED;
 }
 
-bool hypervisor_filled(struct hypervisor *h, unsigned cpu, pfn_t frame)
+bool hypervisor_filled(struct hypervisor *h, unsigned guest, unsigned cpu, pfn_t frame)
 {
 	ref_t store = ref_make(vpn_addr(vpn(frame.v), h->page_shift), ACCESS_STORE);
+	cpu += hypervisor_cpu(h, guest);
 	for (unsigned tries = 0; tries < FAULTS_MOST; tries++) {
 		struct machine_stop stop = machine_run(h->machine, cpu, &store, 1);
 		if (stop.why == MACHINE_DONE)
 			return true;
-		if (process_fault(h->guest, cpu, stop.va, stop.kind).outcome != FAULT_OUTCOME_RESOLVED)
+		if (process_fault(h->guest[guest], cpu, stop.va, stop.kind).outcome != FAULT_OUTCOME_RESOLVED)
 			return false;
 	}
 	return false;
+}
+
+void hypervisor_drop(struct hypervisor *h, unsigned guest, pfn_t frame)
+{
+	enum pw_err err = process_advise(h->guest[guest], vpn_addr(vpn(frame.v), h->page_shift), 1ull << h->page_shift, ADVICE_DONTNEED);
+	(void)err; /* it is a page of one whole private mapping: nothing has to be cut, so nothing can fail */
+}
+
+static void page_count(void *ctx, const struct page_info *page)
+{
+	struct hypervisor_share *s = ctx;
+	s->resident_pages += page->resident;
+	s->swapped_pages += !page->resident && page->in_swap;
+}
+
+void hypervisor_share(struct hypervisor *h, unsigned guest, struct hypervisor_share *ret)
+{
+	struct process_info info;
+	process_describe(h->guest[guest], &info);
+	*ret = (struct hypervisor_share){ .frames = h->guest_frames, .faults = info.faults };
+	process_pages(h->guest[guest], page_count, ret);
+}
+
+uint64_t hypervisor_capacity(struct hypervisor *h)
+{
+	struct kernel_counts k;
+	kernel_counts(h->kernel, &k);
+	return (physmem_bytes(machine_physmem(h->machine)) - k.table_bytes) >> h->page_shift;
+}
+
+struct backed {
+	void (*visit)(void *ctx, pfn_t frame);
+	void *ctx;
+};
+
+static void page_backed(void *ctx, const struct page_info *page)
+{
+	const struct backed *b = ctx;
+	if (page->resident || page->in_swap)
+		b->visit(b->ctx, pfn(page->page.v));
+}
+
+void hypervisor_backed(struct hypervisor *h, unsigned guest, void (*visit)(void *ctx, pfn_t frame), void *ctx)
+{
+	struct backed b = { visit, ctx };
+	process_pages(h->guest[guest], page_backed, &b);
 }
 
 void hypervisor_counts(struct hypervisor *h, const struct machine *guest, struct result_nested *ret)

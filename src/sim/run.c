@@ -128,7 +128,7 @@ static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 	r->physical_frames = run_frames(&r->opt);
 	enum pw_err err = PW_OK;
 	if (r->opt.nested)
-		err = hypervisor_create(&r->opt, r->physical_frames, &r->host, why);
+		err = hypervisor_create(&r->opt, r->physical_frames, 1, &r->host, why);
 	if (err != PW_OK)
 		return err;
 	struct machine_config mc = {
@@ -279,7 +279,7 @@ static void run_note_install(struct run *r, struct run_process *p, unsigned cpu,
 		return;
 	if (ws_installed(r->ws, p->pid, page, m.pfn) != PW_OK)
 		run_fail(r, PW_NOMEM, "out of memory for the working set");
-	if (arrived && r->host && !hypervisor_filled(r->host, cpu, m.pfn))
+	if (arrived && r->host && !hypervisor_filled(r->host, 0, cpu, m.pfn))
 		run_host_short(r, m.pfn.v << r->opt.format.page_shift);
 	if (arrived && !r->opt.policy->arrival_counts && run_wants_recency(&r->opt))
 		machine_expect(r->machine, m.pfn);
@@ -301,7 +301,7 @@ enum run_next { RUN_RETRY, RUN_SKIP, RUN_DEAD };
 /* The host serves its guest.  When it cannot there is no going on: a guest without memory is not a program without memory. */
 static enum run_next run_host_fault(struct run *r, unsigned cpu, const struct machine_stop *stop)
 {
-	if (hypervisor_fault(r->host, cpu, stop))
+	if (hypervisor_fault(r->host, 0, cpu, stop))
 		return RUN_RETRY;
 	run_host_short(r, stop->host_at.v);
 	return RUN_DEAD;

@@ -19,6 +19,10 @@ static const char *const good[] = {
 	"machine format=x86-32\nprocess p\nmap 0x1000 8K rw called t\nsegment gdt t 0x7f\nsegment describe gdt 1 code rx dpl=0 pages\n"
 	"segment describe gdt 2 down base=0x1000 limit=0xff dpl=0\nsegment describe gdt 3 gate=0x8 offset=0x44\nsupervisor\n"
 	"segment load ss 0x10\nsegment stack 0 0x10\nuser\nsegment call 0x1b\nsegment write ss:0x800 5\nshow registers\n",
+	"machine nested=ept guests=2 ram=512K hostram=700K\nprocess p\nmap 0x1000 400K rw called d\ntouch d 400K store\nguest 2\n"
+	"process q\nmap 0x1000 400K rw\ntouch 0x1000 400K\nballoon 1 256K\nbalance 64K\n"
+	"guest 1\ntouch d 400K\nballoon 1 0\nshow guests\nundo 3\n",
+	"process p\nexec /bin/true a b\nshow maps\nread [stack] 64\nbrk 40K\nwrite [heap] 5\nwrite [guard] 1\nfork q\nexec /bin/true\n",
 	"help\nhelp show\nfigures\nquiz 1 2\nexplain last\ncount\nflush\nshow stats\nshow maps\nshow swap\nshow tables\nshow machine\n",
 };
 
