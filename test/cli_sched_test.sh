@@ -1,5 +1,5 @@
 #!/bin/sh
-# cli_sched_test.sh - pageworks run with several CPUs and several processes: shootdowns.
+# cli_sched_test.sh - pageworks run with several CPUs and several processes: shootdowns, turns, ASIDs.
 # shellcheck source=test/points.sh
 . "$(dirname "$0")/points.sh"
 
@@ -28,4 +28,35 @@ point $? "and the report says so"
 point $? "one CPU has nobody to interrupt"
 
 refused 125 "4 CPUs run as many address spaces" run --cpus 4 --asids 1 seq:pages=4
+
+# Two processes that each go round 64 pages, 640 references a turn: 205 turns, in each of which all 64 pages must be walked for again,
+# unless tags keep them apart in a TLB that holds both.
+two="loop:pages=64,refs=64K loop:pages=64,refs=64K"
+# shellcheck disable=SC2086
+finds "without tags each turn begins with an empty TLB" \
+	'tlb.l1.misses == 206 * 64 && walks.context_switches == 205 && scheduler.turns == 206' \
+	--quantum 640 --asids 0 --tlb l1=256/fa $two
+# shellcheck disable=SC2086
+finds "with tags only the first does: a hundredth of the misses" 'tlb.l1.misses == 128 && walks.context_switches == 205' \
+	--quantum 640 --asids 8 --tlb l1=256/fa $two
+# shellcheck disable=SC2086
+finds "several traces take turns of 10,000 by themselves" 'machine.quantum == 10000 && references.total == 131072' $two
+# A cycle of 128 pages in 100 frames: lru never finds one, opt misses 28 of 127 once the frames are full.
+finds "optimal replacement knows the turns" 'faults.total == 100 + 3612' --policy opt --frames 100 --quantum 64 \
+	loop:pages=64,refs=8K loop:pages=64,refs=8K
+finds "and lru does not" 'faults.total == 16384' --frames 100 --quantum 64 loop:pages=64,refs=8K loop:pages=64,refs=8K
+finds "a CPU for each: no turn ends" 'scheduler.preemptions == 0 && walks.context_switches == 0' --cpus 2 --quantum 640 \
+	loop:pages=64,refs=8K loop:pages=64,refs=8K
+# The table of TLB sizes says the same of the same turns.
+for asids in 0 8; do
+	# shellcheck disable=SC2086
+	"$pageworks" tlb --quantum 640 --asids $asids --page 4K --entries 256 --ways fa --tables-only --quiet --csv tlb.csv $two 2>err
+	grep -q "^4096,256,256,131072,$([ $asids -eq 0 ] && echo $((206 * 64)) || echo 128)," tlb.csv
+	point $? "a table of TLBs with $asids bits of tags"
+	explain err
+done
+refused 125 "at least one reference" run --quantum 0 seq:pages=4
+refused 125 "is not a number" run --quantum ten seq:pages=4
+refused 125 "no such file" run seq:pages=4 nothing.pwt
+refused 125 "options before it" run seq:pages=4 --frames 3
 plan

@@ -208,6 +208,16 @@ static void figure_walks(const struct report *p)
 		     text_count(a, sizeof a, m->flushes));
 }
 
+static void figure_turns(const struct report *p)
+{
+	const struct sched_counts *c = &p->r->sched;
+	char n[NUMBER], a[NUMBER], b[NUMBER], q[NUMBER];
+	if (p->r->machine.quantum)
+		line(p, text_count(n, sizeof n, c->turns), "turns", "of %s references; %s preempted, %s ended in waiting",
+		     text_count(q, sizeof q, p->r->machine.quantum), text_count(a, sizeof a, c->preemptions),
+		     text_count(b, sizeof b, c->waits));
+}
+
 /* With several CPUs: what a change of a page table costs the others. */
 static void figure_shootdowns(const struct report *p)
 {
@@ -465,6 +475,7 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	figure_huge(&p);
 	figure_tlb(&p);
 	figure_walks(&p);
+	figure_turns(&p);
 	figure_shootdowns(&p);
 	figure_nested(&p);
 	figure_time(&p);

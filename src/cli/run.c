@@ -85,7 +85,7 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child run_children[] = { { &machine_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp run_argp = {
-	run_options_list, run_parse, "TRACE\n-- COMMAND [ARG...]",
+	run_options_list, run_parse, "TRACE...\n-- COMMAND [ARG...]",
 	"Simulates every memory reference of a program, or of a recorded or generated trace, on a machine with real page tables and a "
 	"kernel that serves its faults, and reports what happened.\v"
 	"Examples:\n"
@@ -94,6 +94,7 @@ static const struct argp run_argp = {
 	"  pageworks run --personality linux -- python3 -c 'print(1)'\n"
 	"  pageworks run --frames 3 --policy fifo pages.txt\n"
 	"  pageworks run --tlb l1d=64/4,l2=1536/12 zipf:pages=1M,s=1.0,refs=50M\n"
+	"  pageworks run --quantum 1000 --asids 0 zipf:pages=64,refs=1M zipf:pages=64,refs=1M\n"
 	"  pageworks run --json - --quiet sort.pwt\n\n"
 	"The exit status is the program's own (128+N and the same signal when a signal killed it); 124: --fail-on held, 125: pageworks "
 	"failed, 126: the command cannot be executed, 127: it was not found.",
@@ -118,6 +119,8 @@ static int run_words(struct run_verb *v, int argc, char **argv)
 		return cli_error("--fail-on: %s", why.text);
 	if (v->dump.name && !v->options.ram_bytes)
 		return cli_error("--dump %s: the image has the size of memory, so say how much there is: --ram SIZE", v->dump.name);
+	if (source_is_several(&v->source) && !v->options.quantum)
+		v->options.quantum = RUN_QUANTUM;
 	const char *program = source_words(&v->source)[0];
 	if (v->source.is_command && v->options.policy->wants_future)
 		return cli_error("--policy %s must know the future: first 'pageworks record -o FILE -- %s ...', then 'pageworks run "
@@ -315,6 +318,7 @@ static int run_all(struct run_verb *v, int argc, char **argv)
 int cli_run(int argc, char **argv)
 {
 	struct run_verb v = {
+		.source = { .several = true },
 		.report = { .option = "-o", .what = "report" }, .json = { .option = "--json", .what = "JSON" },
 		.dump = { .option = "--dump" }, .roots = { .option = "--dump" },
 	};

@@ -1,14 +1,19 @@
 /* source.h - what a verb looks at: one trace, or a command after "--". */
 #pragma once
+#include "../sim/sched.h"
 #include "../trace/capture.h"
 #include <argp.h>
 
 struct source {
 	int word_at;            /* index in argv of its first word; 0: none was given */
 	bool is_command;
+	bool several;           /* traces may share the machine */
+	uint64_t quantum;       /* its processes take turns of so many references; 0: as they come */
 	int argc;
 	char **argv;
-	struct trace *trace;
+	struct trace *trace;    /* that of turns, or: */
+	struct trace *plain;
+	struct sched *turns;    /* NULL: no quantum */
 	struct capture_outcome outcome; /* of a command that has ended */
 };
 
@@ -17,7 +22,9 @@ void source_take(struct source *s, struct argp_state *state);
 /* Its words, and how many. */
 char *const *source_words(const struct source *s);
 unsigned source_n_words(const struct source *s);
-/* Is there one, and only one?  question: "what is to be run?".  => CLI_FAILED, said. */
+/* Are there several traces? */
+bool source_is_several(const struct source *s);
+/* Is there one, and only one (but for traces, where several may be)?  question: "what is to be run?".  => CLI_FAILED, said. */
 int source_check(const struct source *s, const char *question);
 
 /* Opens the trace or starts the command, with this seed of its randomness.  => the exit status when it cannot be, said. */

@@ -51,7 +51,8 @@ static struct argp_option tlb_machine_options[MACHINE_OPTIONS_MAX];
 
 static void machine_options_choose(void)
 {
-	static const char *const words[] = { "format", "cpu", "tlb", "personality", "files", "cost", "seed", "limit", "warmup" };
+	static const char *const words[] = { "format", "cpu", "tlb", "asids", "personality", "files", "quantum", "cost", "seed",
+	                                     "limit", "warmup" };
 	unsigned n = 0;
 	for (const struct argp_option *o = machine_options; o->name || o->doc; o++)
 		for (unsigned i = 0; o->name && n < MACHINE_OPTIONS_MAX - 1 && i < sizeof words / sizeof *words; i++)
@@ -106,7 +107,7 @@ static error_t tlb_parse_machine(int key, char *arg, struct argp_state *state) {
 static const struct argp tlb_machine_argp = { tlb_machine_options, tlb_parse_machine, NULL, NULL, NULL, NULL, NULL };
 static const struct argp_child tlb_children[] = { { &tlb_machine_argp, 0, "The machine:", 2 }, { 0 } };
 static const struct argp tlb_argp = {
-	tlb_options_list, tlb_parse_option, "TRACE\n-- COMMAND [ARG...]",
+	tlb_options_list, tlb_parse_option, "TRACE...\n-- COMMAND [ARG...]",
 	"Counts the misses of every size and shape of TLB, for several page sizes at once, in one reading of a program or a trace.\v"
 	"Examples:\n"
 	"  pageworks tlb -- sort FILE\n"
@@ -236,6 +237,9 @@ static int tlb_words(struct tlb_verb *v, int argc, char **argv)
 		return CLI_FAILED;
 	if (v->listed)
 		return CLI_OK;
+	v->source.quantum = v->options.run.quantum;
+	if (source_is_several(&v->source) && !v->source.quantum)
+		v->source.quantum = v->options.run.quantum = RUN_QUANTUM;
 	return source_check(&v->source, "what is to be looked at?");
 }
 
@@ -370,6 +374,7 @@ int cli_tlb(int argc, char **argv)
 	struct tlb_verb *v = mem_zalloc(1, sizeof *v); /* large: not for the stack */
 	if (!v)
 		return cli_error("out of memory");
+	v->source.several = true;
 	v->report = (struct output){ .option = "-o", .what = "report" };
 	v->json = (struct output){ .option = "--json", .what = "JSON" };
 	v->csv = (struct output){ .option = "--csv", .what = "CSV" };

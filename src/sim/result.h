@@ -5,6 +5,7 @@
 #pragma once
 #include "../kernel/kernel.h"
 #include "../machine/machine.h"
+#include "sched.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct result_machine {
 	const char *swap;          /* spec, or "none" */
 	struct cost_model cost;
 	uint64_t limit, warmup, tau;
+	uint64_t quantum;          /* 0: as recorded */
 };
 
 struct result_refs {
@@ -139,6 +141,7 @@ struct result {
 	struct result_refs refs;
 	struct kernel_counts kernel;
 	struct machine_counts mach;
+	struct sched_counts sched; /* with a quantum */
 	struct result_tlb tlb[TLB_ARRAYS];
 	unsigned n_tlbs;
 	struct result_working_set ws;

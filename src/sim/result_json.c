@@ -118,6 +118,8 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	}
 	jsonw_string(j, "swap", m->swap);
 	json_cost(j, &m->cost);
+	if (m->quantum)
+		jsonw_u64(j, "quantum", m->quantum);
 	jsonw_u64(j, "limit", m->limit);
 	jsonw_u64(j, "warmup", m->warmup);
 	jsonw_end(j);
@@ -244,6 +246,17 @@ static void json_translation(struct jsonw *j, const struct result *r)
 	jsonw_u64(j, "dirty_updates", m->dirty_updates);
 	jsonw_u64(j, "context_switches", m->context_switches);
 	jsonw_u64(j, "flushes", m->flushes);
+	jsonw_end(j);
+}
+
+static void json_scheduler(struct jsonw *j, const struct result *r)
+{
+	if (!r->machine.quantum)
+		return;
+	jsonw_object(j, "scheduler");
+#define X(name, text) jsonw_u64(j, #name, r->sched.name);
+	SCHED_COUNT_LIST(X)
+#undef X
 	jsonw_end(j);
 }
 
@@ -419,6 +432,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_huge(&j, r);
 	json_translation(&j, r);
 	json_shootdowns(&j, r);
+	json_scheduler(&j, r);
 	json_nested(&j, r);
 	json_modelled(&j, r);
 	json_processes(&j, r);

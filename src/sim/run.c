@@ -194,6 +194,12 @@ enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
 {
 	struct trace_info info = trace_describe(t);
 	r->trace = t;
+	if (r->opt.quantum) {
+		enum pw_err err = sched_create(t, r->opt.quantum, r->opt.n_cpus, &r->sched, why);
+		if (err != PW_OK)
+			return err;
+		r->trace = t = sched_trace(r->sched);
+	}
 	r->policy_due = kernel_policy_due(r->kernel);
 	r->policy_due += r->policy_due == 0;
 	r->scan_due = r->opt.huge != HUGE_never && r->opt.scan ? r->opt.scan : UINT64_MAX;
@@ -226,6 +232,7 @@ void run_destroy(struct run *r)
 		machine_destroy(r->machine);
 	hypervisor_destroy(r->host);
 	future_destroy(r->future);
+	sched_destroy(r->sched);
 	run_base_drop(&r->base);
 	mem_free(r->process);
 	mem_free(r);
@@ -236,6 +243,8 @@ static int run_cpu_of(struct run *r, uint32_t pid, uint32_t tid)
 {
 	if (r->opt.n_cpus == 1)
 		return 0;
+	if (r->sched)
+		return (int)sched_cpu(r->sched);
 	uint64_t key = (uint64_t)pid << 32 | tid, *cpu = htab_get(&r->threads, key);
 	if (cpu)
 		return (int)*cpu;
@@ -250,7 +259,9 @@ static int run_cpu_of(struct run *r, uint32_t pid, uint32_t tid)
 static void run_event_cpu(struct run *r, uint32_t pid, uint32_t tid)
 {
 	const uint64_t *cpu = r->n_threads ? htab_get(&r->threads, (uint64_t)pid << 32 | tid) : NULL;
-	if (cpu)
+	if (r->sched)
+		machine_kernel_on(r->machine, sched_cpu(r->sched));
+	else if (cpu)
 		machine_kernel_on(r->machine, (unsigned)*cpu);
 }
 

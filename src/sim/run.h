@@ -39,6 +39,7 @@ struct run_options {
 	uint64_t limit;            /* references; 0: all */
 	uint64_t warmup;           /* references that are run but not counted */
 	uint64_t tau;              /* window of the working set, in references */
+	uint64_t quantum;          /* references of a turn; 0: processes run as the trace says */
 	FILE *dump;                /* where the image of physical memory goes at the end, or NULL */
 	FILE *dump_roots;          /* and its spaces, one line each */
 };
@@ -52,6 +53,8 @@ void run_options_init(struct run_options *o);
 /* Builds machine and kernel, and so finds out whether the options can be met before a program is started.
  * => on error *ret is NULL and why explains. */
 must_use enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_why *why);
+#define RUN_QUANTUM 10000 /* for several traces, where nothing else was said */
+
 /* Gives it its trace, once; the trace must outlive the run and is not closed by it.  A policy that needs the future reads the trace
  * through first: PW_UNSUPPORTED when it can be read only once. */
 must_use enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why);

@@ -35,7 +35,7 @@ static enum pw_err run_map_everything(struct run *r, struct process *p)
 
 static enum pw_err run_process_start(struct run *r, struct run_process *p)
 {
-	struct trace_info info = trace_describe(r->trace);
+	struct trace_info info = trace_describe_process(r->trace, p->pid);
 	enum pw_err err = process_create(r->kernel, p->pid, info.has_events ? "" : info.source, &p->process);
 	if (err == PW_OK && !info.has_events)
 		err = run_map_everything(r, p->process);

@@ -3,6 +3,7 @@
 #include "../base/htab.h"
 #include "future.h"
 #include "run.h"
+#include "sched.h"
 #include "ws.h"
 
 #define RUN_CPUS_MAX 64
@@ -23,6 +24,7 @@ struct run_base {
 	struct machine_counts machine;
 	struct kernel_counts kernel;
 	struct result_nested nested;
+	struct sched_counts sched;
 	struct tlb_counts tlb[TLB_ARRAYS];
 	uint64_t refused, skipped, lost, position;
 	struct result_mapping *mapping;
@@ -33,7 +35,8 @@ struct run_base {
 
 struct run {
 	struct run_options opt;
-	struct trace *trace;
+	struct trace *trace;       /* the caller's, or that of: */
+	struct sched *sched;       /* NULL: the trace's own order */
 	struct hypervisor *host;   /* the machine is its guest; or NULL */
 	struct machine *machine;
 	struct pmap_sys *pmap;

@@ -181,7 +181,7 @@ void run_describe(const struct run *r, struct result *ret)
 		.policy = r->opt.policy, .refbits = r->opt.refbits, .personality = r->opt.personality,
 		.overcommit = r->opt.overcommit, .huge = r->opt.huge, .fragment = r->opt.fragment, .scan = r->opt.scan,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
-		.warmup = r->opt.warmup, .tau = r->opt.tau,
+		.warmup = r->opt.warmup, .tau = r->opt.tau, .quantum = r->opt.quantum,
 	};
 	policy_text(ret->machine.policy_spec, sizeof ret->machine.policy_spec, r->opt.policy, &r->opt.policy_params);
 	ret->seed = r->opt.seed;
@@ -218,6 +218,11 @@ static void gather_counts(struct run *r, struct result *ret)
 	ret->refs.refused = r->refused - b->refused;
 	ret->refs.skipped = r->skipped - b->skipped;
 	ret->refs.lost = r->lost - b->lost;
+	if (r->sched)
+		sched_counts(r->sched, &ret->sched);
+#define X(name, text) ret->sched.name -= b->sched.name;
+	SCHED_COUNT_LIST(X)
+#undef X
 	ret->fragmentation = kernel_fragmentation(r->kernel);
 	ws_result(r->ws, &ret->ws);
 }
@@ -275,6 +280,8 @@ enum pw_err run_base_take(struct run *r)
 		b->tlb[i] = machine_tlb_counts(r->machine, i);
 	if (r->host)
 		hypervisor_counts(r->host, r->machine, &b->nested);
+	if (r->sched)
+		sched_counts(r->sched, &b->sched);
 	b->refused = r->refused;
 	b->skipped = r->skipped;
 	b->lost = r->lost;

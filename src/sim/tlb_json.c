@@ -179,6 +179,8 @@ static void json_machine(struct jsonw *j, const struct result_machine *m)
 	COST_LIST(X)
 #undef X
 	jsonw_end(j);
+	if (m->quantum)
+		jsonw_u64(j, "quantum", m->quantum);
 	jsonw_u64(j, "limit", m->limit);
 	jsonw_u64(j, "warmup", m->warmup);
 	jsonw_end(j);

@@ -485,7 +485,7 @@ static void result_head(const struct tlb_sweep *s, struct result *h)
 	h->machine = (struct result_machine){
 		.format = r->opt.format, .cpu = r->opt.cpu, .cpu_name = r->opt.cpu_name, .tlb_spec = r->opt.tlb_spec, .n_cpus = 1,
 		.personality = r->opt.personality, .cold_files = r->opt.cold_files, .cost = r->opt.cost, .limit = r->opt.limit,
-		.warmup = r->opt.warmup,
+		.warmup = r->opt.warmup, .quantum = r->opt.quantum,
 	};
 	h->seed = r->opt.seed;
 	tlb_spaces_counts(s->spaces, h->refs.kind, logged);

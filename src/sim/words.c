@@ -269,6 +269,13 @@ static enum pw_err resolve_overcommit(const struct machine_words *w, struct run_
 	return o->overcommit < OVERCOMMIT_KINDS ? PW_OK : words_unknown(why, "--overcommit", w->overcommit, names, OVERCOMMIT_KINDS);
 }
 
+static enum pw_err resolve_quantum(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	if (number_word("--quantum", w->quantum, &o->quantum, why) != PW_OK)
+		return PW_INVALID;
+	return w->quantum && !o->quantum ? pw_fail(why, PW_INVALID, "--quantum %s: a turn has at least one reference", w->quantum) : PW_OK;
+}
+
 static enum pw_err resolve_huge(const struct machine_words *w, struct run_options *o, struct pw_why *why)
 {
 	static const char *const names[HUGE_KINDS] = {
@@ -343,7 +350,7 @@ enum pw_err machine_words_resolve(const struct machine_words *w, struct run_opti
 {
 	enum pw_err (*const phases[])(const struct machine_words *, struct run_options *, struct pw_why *) = {
 		resolve_format, resolve_cpu, resolve_nested, resolve_memory, resolve_policy, resolve_personality, resolve_files,
-		resolve_huge, resolve_overcommit,
+		resolve_huge, resolve_overcommit, resolve_quantum,
 		resolve_swap, resolve_experiment,
 	};
 	run_options_init(ret);

@@ -25,6 +25,7 @@
 	X(huge, "WHEN", "huge pages: never (default), madvise (where the program asks for them), always") \
 	X(fragment, "N", "with --huge, in N percent of the blocks of memory a frame is taken from the start") \
 	X(scan, "N", "with --huge, look for base pages to make huge every N references (default 4M; 0: never)") \
+	X(quantum, "N", "processes take turns of N references, round robin on the CPUs (default: as the trace was recorded)") \
 	X(overcommit, "WHEN", "mappings beyond memory and swap: always (default), heuristic, never") \
 	X(swap, "KIND", "where evicted pages go: ram, lz4, file:PATH, ssd, hdd, none ... (default ssd)")
 #define EXPERIMENT_WORD_LIST(X) \

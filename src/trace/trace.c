@@ -161,6 +161,11 @@ struct trace_info trace_describe(const struct trace *t)
 	return info;
 }
 
+struct trace_info trace_describe_process(const struct trace *t, uint32_t pid)
+{
+	return t->ops->of_process ? t->ops->of_process(t, pid) : trace_describe(t);
+}
+
 bool trace_reads(const struct trace *t, const char *path)
 {
 	return t->input && input_is_file(t->input, path);

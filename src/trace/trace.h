@@ -56,6 +56,8 @@ enum pw_err trace_error(const struct trace *t, struct pw_why *why);
 must_use enum pw_err trace_rewind(struct trace *t, struct pw_why *why);
 
 struct trace_info trace_describe(const struct trace *t);
+/* Of that part of the trace which a process is from, where it has parts; has_events then is true of that process. */
+struct trace_info trace_describe_process(const struct trace *t, uint32_t pid);
 /* Does the trace come from the file that has this name now?  Whoever overwrites files asks first. */
 bool trace_reads(const struct trace *t, const char *path);
 void trace_close(struct trace *t);
@@ -67,6 +69,7 @@ struct trace_ops {
 	void (*next)(struct trace *t, struct trace_item *ret);
 	enum pw_err (*rewind)(struct trace *t, struct pw_why *why); /* NULL: cannot */
 	void (*close)(struct trace *t);                             /* frees t itself */
+	struct trace_info (*of_process)(const struct trace *t, uint32_t pid); /* NULL: all processes are alike */
 };
 struct trace {
 	const struct trace_ops *ops;
