@@ -25,7 +25,20 @@
 enum { REPLY_MAX = 1 << 22, MAPPINGS_MAX = 1 << 16 };
 
 /* Numbers of registers in QEMU's description of each CPU. */
-enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PRIV = 65, RISCV_SATP = 66 + 0x180, ARM_PC = 32 };
+enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PC = 32, RISCV_PRIV = 65, RISCV_CSR = 66,
+       RISCV_SATP = RISCV_CSR + 0x180, ARM_PC = 32 };
+
+/* RISC-V's hypervisor extension can be used from machine mode, one instruction at a time as on Arm: hlv.d and hsv.d make a guest's
+ * loads and stores, mret goes to where it would fetch.  What traps there is told by the registers of machine mode.  (RISC-V
+ * privileged, "Hypervisor Extension", "Hypervisor Virtual-Machine Load and Store Instructions".) */
+enum { RISCV_VSSTATUS = RISCV_CSR + 0x200, RISCV_VSATP = RISCV_CSR + 0x280, RISCV_MSTATUS = RISCV_CSR + 0x300,
+       RISCV_MTVEC = RISCV_CSR + 0x305, RISCV_MEPC = RISCV_CSR + 0x341, RISCV_MCAUSE = RISCV_CSR + 0x342,
+       RISCV_MTVAL = RISCV_CSR + 0x343, RISCV_MTVAL2 = RISCV_CSR + 0x34b, RISCV_HSTATUS = RISCV_CSR + 0x600,
+       RISCV_HGATP = RISCV_CSR + 0x680, RISCV_A0 = 10, RISCV_A1 = 11 };
+enum { RISCV_HLV = 0x6c054573, RISCV_HSV = 0x6eb54073, RISCV_MRET = 0x30200073, RISCV_HFENCE = 0x62000073 };
+#define RISCV_SUM  (1ull << 18) /* vsstatus: the kernel may use its user's pages */
+#define RISCV_SPVP (1ull << 8)  /* hstatus: hlv and hsv are the guest kernel's, not its user's */
+#define RISCV_MPV  (1ull << 39) /* mstatus: mret goes to the guest; MPP 0: to its user */
 
 /* Arm's system registers cannot be written through the debugger, and its monitor translates for the state the CPU is in, which is
  * EL2.  So instructions are put into memory one at a time, and the CPU makes single steps: MSR from X0, AT with the address in
@@ -75,7 +88,9 @@ struct emulator {
 	const struct model *model;
 	pid_t pid;
 	int fd;
-	uint64_t code;    /* Arm: where the next instruction is put */
+	uint64_t code;    /* Arm, guests: where the next instruction is put */
+	uint32_t there;   /* guests: the one that is there */
+	bool guest_user;
 	char in[4096];
 	size_t in_at, in_n;
 	char *reply;      /* the last packet, or the text of the last monitor command */
@@ -288,9 +303,9 @@ bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uin
 	return !(par & 1);
 }
 
-struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes)
+/* A CPU of the model, stopped, with the image as its memory; its registers can be reached.  => NULL: it is not installed */
+static struct emulator *started(const struct model *m, const char *image, uint64_t bytes)
 {
-	const struct model *m = model_find(format);
 	struct emulator *e = mem_zalloc(1, sizeof *e);
 	struct timeval patience = { .tv_sec = 60 };
 	int pair[2];
@@ -310,6 +325,15 @@ struct emulator *emulator_start(const char *format, uint64_t root, uint64_t uppe
 	close(pair[1]);
 	/* Registers beyond the basic ones can be reached once their description has been read. */
 	ask(e, "qXfer:features:read:target.xml:0,ffb");
+	return e;
+}
+
+struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes)
+{
+	const struct model *m = model_find(format);
+	struct emulator *e = started(m, image, bytes);
+	if (!e)
+		return NULL;
 	if (m->computer) {
 		firmware_make(image, false);
 		ppc_start(e, root, bytes);
@@ -323,6 +347,96 @@ struct emulator *emulator_start(const char *format, uint64_t root, uint64_t uppe
 	for (int i = 0; m->set[i].number; i++)
 		register_set(e, m->set[i].number, m->set[i].value);
 	return e;
+}
+
+/* ---- a guest ---- */
+
+static uint64_t register_get(struct emulator *e, int number)
+{
+	char text[20];
+	snprintf(text, sizeof text, "p%x", (unsigned)number);
+	return __builtin_bswap64(strtoull(ask(e, text), NULL, 16));
+}
+
+static void memory_set(struct emulator *e, uint64_t pa, unsigned bytes, uint64_t value)
+{
+	char text[80];
+	int n = snprintf(text, sizeof text, "M%llx,%x:", (unsigned long long)pa, bytes);
+	for (unsigned i = 0; i < bytes; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)(value >> 8 * i & 255));
+	if (strcmp(ask(e, text), "OK") != 0)
+		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)pa, e->reply);
+}
+
+void emulator_poke(struct emulator *e, uint64_t pa, uint64_t word) { memory_set(e, pa, 8, word); }
+
+struct emulator *emulator_start_guest(const char *format, uint64_t root, uint64_t host, const char *image, uint64_t bytes)
+{
+	static struct model m = { .program = "qemu-system-riscv64", .cpu = "rv64,pmp=off,h=true" };
+	const struct model *like = model_find(format);
+	struct emulator *e = started(&m, image, bytes);
+	if (!e)
+		return NULL;
+	m.format = format;
+	e->code = bytes - 8;
+	register_set(e, RISCV_HGATP, 8ull << 60 | host >> 12);
+	if (register_get(e, RISCV_HGATP) != (8ull << 60 | host >> 12)) {
+		emulator_stop(e);
+		return NULL;
+	}
+	register_set(e, RISCV_VSATP, like->or_in | root >> 12);
+	register_set(e, RISCV_SATP, like->or_in); /* not used, but asked whether there is paging at all, and so page faults */
+	register_set(e, RISCV_VSSTATUS, RISCV_SUM);
+	register_set(e, RISCV_MTVEC, e->code);
+	e->guest_user = true;
+	return e;
+}
+
+static void riscv_step(struct emulator *e, uint32_t instruction)
+{
+	if (e->there != instruction)
+		memory_set(e, e->code, 4, instruction);
+	e->there = instruction;
+	register_set(e, RISCV_PC, e->code);
+	if (*ask(e, "s") != 'T')
+		give_up("%s does not step: '%s'", e->model->program, e->reply);
+}
+
+/* Its TLB does not tell the guest's kernel from its user, so it is emptied in between. */
+static void guest_become(struct emulator *e, bool user)
+{
+	if (e->guest_user == user)
+		return;
+	e->guest_user = user;
+	register_set(e, RISCV_HSTATUS, user ? 0 : RISCV_SPVP);
+	riscv_step(e, RISCV_HFENCE);
+}
+
+struct emulator_trap emulator_guest_access(struct emulator *e, uint64_t va, enum emulator_kind kind, bool user, uint64_t *word)
+{
+	struct emulator_trap t = { 0 };
+	guest_become(e, user);
+	register_set(e, RISCV_MCAUSE, EMULATOR_NO_TRAP);
+	if (kind == EMULATOR_FETCH) { /* the second step fetches, and traps in any case: what is there is no instruction */
+		register_set(e, RISCV_MSTATUS, RISCV_MPV);
+		register_set(e, RISCV_MEPC, va);
+		riscv_step(e, RISCV_MRET);
+		if (*ask(e, "s") != 'T')
+			give_up("%s does not step: '%s'", e->model->program, e->reply);
+	} else {
+		register_set(e, RISCV_A0, va);
+		if (kind == EMULATOR_STORE)
+			register_set(e, RISCV_A1, *word);
+		riscv_step(e, kind == EMULATOR_STORE ? RISCV_HSV : RISCV_HLV);
+	}
+	t.cause = (unsigned)register_get(e, RISCV_MCAUSE);
+	if (t.cause == EMULATOR_NO_TRAP && kind == EMULATOR_LOAD)
+		*word = register_get(e, RISCV_A0);
+	if (t.cause != EMULATOR_NO_TRAP)
+		t.address = register_get(e, RISCV_MTVAL);
+	if (t.cause >= 20 && t.cause <= 23)
+		t.guest_address = register_get(e, RISCV_MTVAL2) << 2;
+	return t;
 }
 
 void emulator_stop(struct emulator *e)

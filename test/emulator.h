@@ -31,3 +31,21 @@ bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uin
 /* info tlb, info mem: everything that is mapped (nothing on Arm and PowerPC, whose monitors have no such list).
  * => *ret lives until the next call; returns how many. */
 unsigned emulator_list(struct emulator *e, const struct emulator_mapping **ret);
+
+/* A guest under RISC-V's hypervisor extension: its tables, of "sv39", "sv48" or "sv57" with their root at physical address root of its own
+ * memory, over an Sv39x4 table at host of the image, which is all of memory.  The last eight bytes are the emulator's.
+ * => NULL when that emulator is not installed or has no such extension. */
+struct emulator *emulator_start_guest(const char *format, uint64_t root, uint64_t host, const char *image, uint64_t bytes);
+
+enum emulator_kind { EMULATOR_LOAD, EMULATOR_STORE, EMULATOR_FETCH };
+struct emulator_trap {
+	unsigned cause;   /* of the manual's "Supervisor cause register"; EMULATOR_NO_TRAP: there was none */
+	uint64_t address; /* mtval */
+	uint64_t guest_address; /* mtval2: of the guest's memory, without its last two bits */
+};
+enum { EMULATOR_NO_TRAP = 63 };
+/* One access by the guest's user, or its kernel (which may use its user's pages); fetches by the user alone.  A load gives the eight bytes
+ * at va; a store stores word there. */
+struct emulator_trap emulator_guest_access(struct emulator *e, uint64_t va, enum emulator_kind kind, bool user, uint64_t *word);
+/* Puts eight bytes into memory. */
+void emulator_poke(struct emulator *e, uint64_t pa, uint64_t word);
