@@ -49,6 +49,7 @@ _pageworks()
 	--user) COMPREPLY=($(compgen -u -- "$word")); return ;;
 	--source) COMPREPLY=($(compgen -W 'auto scan words frames' -- "$word")); return ;;
 	--wss | --interval | --top | --watch | --zoom) return ;;
+	--protect) COMPREPLY=($(compgen -W "heap 'anon:*'" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --hostram | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac

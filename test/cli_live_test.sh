@@ -35,6 +35,7 @@ refused 125 "which program" live --ram 1M
 refused 125 "not a size" live --ram lots -- true
 refused 125 "did you mean --policy" live --polcy fifo -- true
 refused 125 "know the future" live --ram 1M --policy opt -- true
+refused 125 "1 to 100 bytes" live --ram 1M --protect "" -- true
 refused 125 "keeps no bytes" live --ram 1M --swap ssd -- true
 "$pageworks" live --attach-hint >hint 2>err && grep -q unprivileged_userfaultfd hint
 point $? "--attach-hint says what there is"
@@ -67,6 +68,18 @@ for with in "--policy fifo" "--policy sieve" "--policy 2q --swap lz4" \
 	paged "every byte of pages that threads and forks share" 1M "$prog/verify" 6 2
 	was_paged 2000 "the verifying program"
 done
+for with in "--personality textbook" "--personality textbook --protect heap --protect anon:c[a-d]*"; do
+	paged "mappings with names" 6M "$prog/named" 8
+	faults=$(sed -n '/"name": "anon:cache"/,/"total"/s/.*"total": *\([0-9]*\).*/\1/p' result.json)
+	case $with in
+	*protect*) [ "$faults" -eq 4097 ] && grep -q "refused *16.0 MiB" report && grep -q "heap .*protected" report ;;
+	*) [ "$faults" -gt 7000 ] && ! grep -q protected report ;;
+	esac
+	point $? "each page of it faulted ${faults:-no} times in all"
+done
+with="--protect=*"
+paged "everything protected that can be" 1M sort -S 16M --parallel=1 lines
+was_paged 1000 "what was too much"
 with="--swap file:$dir/swap"
 paged "a child's pages in a file of its own" 2M perl -e 'my @a = map { $_ * 3 } 1 .. 20000; $| = 1; my $pid = fork; $_++ for @a;
 	my $s = 0; $s += $_ for @a; waitpid $pid, 0 if $pid; print "$s ", $pid ? $? : 0, "\n"'

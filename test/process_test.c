@@ -201,6 +201,34 @@ static void locked_pages_stay(void **state)
 	}
 }
 
+/* What is not there is not brought in, and stays once it comes; names tell mappings apart. */
+static void locked_on_fault(void **state)
+{
+	(void)state;
+	struct mapping_info info;
+	struct process *p = begin((struct world_want){ .page_frames = 20 });
+	assert_int_equal(map_small(p, 0, 100, private_memory), PW_OK);
+	process_limit(p, PROCESS_LIMIT_lock, 12 * WORLD_PAGE);
+	assert_int_equal(world_write(&w, p, 0, 10, 1, 10), PW_OK);
+	assert_int_equal(process_lock_onfault(p, world_address(10), 13 * WORLD_PAGE), PW_LIMIT);
+	assert_int_equal(process_lock_onfault(p, world_address(10), 12 * WORLD_PAGE), PW_OK);
+	assert_int_equal(process_locked_bytes(p), 12 * WORLD_PAGE);
+	assert_true(resident(p, 10) && !resident(p, 11));
+	assert_int_equal(world_write(&w, p, 0, 11, 1, 11), PW_OK);
+	for (uint64_t i = 22; i < 100; i++)
+		assert_int_equal(world_write(&w, p, 0, i, 1, i), PW_OK);
+	assert_true(resident(p, 10) && resident(p, 11) && !resident(p, 12));
+	assert_int_equal(process_name(p, world_address(50), 2 * WORLD_PAGE, "cache"), PW_OK);
+	assert_int_equal(process_name(p, world_address(99), 2 * WORLD_PAGE, "cache"), PW_NOTMAPPED);
+	assert_true(process_mapping_at(p, world_address(51), &info));
+	assert_string_equal(info.name, "cache");
+	assert_int_equal(info.bytes, 2 * WORLD_PAGE);
+	assert_true(process_mapping_at(p, world_address(11), &info) && info.locked);
+	assert_int_equal(process_advise(p, world_address(10), WORLD_PAGE, ADVICE_DONTNEED_LOCKED), PW_OK);
+	assert_false(resident(p, 10));
+	finish();
+}
+
 /* Nothing can be evicted: somebody is ended, and told why. */
 static void out_of_memory_says_why(void **state)
 {
@@ -306,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locked_pages_stay),
+		cmocka_unit_test(locked_on_fault),
 		cmocka_unit_test(out_of_memory_says_why),
 		cmocka_unit_test(limits_refuse),
 		cmocka_unit_test(a_stack_ends_at_its_limit),

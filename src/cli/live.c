@@ -33,7 +33,7 @@
 
 enum live_key {
 	KEY_FIRST = 0x200, KEY_RAM = KEY_FIRST, KEY_POLICY, KEY_SWAP, KEY_AHEAD, KEY_JSON, KEY_QUIET, KEY_FOLLOW, KEY_SEED,
-	KEY_PERSONALITY, KEY_LEAST, KEY_HINT, KEY_NO_PIN, KEY_SLOTS, KEY_CONTROL, KEY_TOP, KEY_PROGRESS,
+	KEY_PERSONALITY, KEY_LEAST, KEY_HINT, KEY_NO_PIN, KEY_SLOTS, KEY_CONTROL, KEY_TOP, KEY_PROGRESS, KEY_PROTECT,
 	KEY_END,
 };
 
@@ -45,6 +45,7 @@ static const struct argp_option live_options[] = {
 	{ "swap-size", KEY_SLOTS, "SIZE", 0, "at most so much of it (default: as much as there is)" },
 	{ "readahead", KEY_AHEAD, "N", 0, "pages fetched ahead of sequential faults at most (default 64; 0: none)" },
 	{ "personality", KEY_PERSONALITY, "NAME", 0, "linux: evicts ahead of need, in batches (default); textbook: one page, when needed" },
+	{ "protect", KEY_PROTECT, "PATTERN", 0, "mappings of such names never leave memory: heap, anon:OBJECT, anon:* (may be repeated)" },
 	{ "least", KEY_LEAST, "SIZE", 0, "anonymous mappings smaller than this are left alone (default 64K)" },
 	{ "seed", KEY_SEED, "N", 0, "of policies that throw dice (default 1)" },
 	{ .doc = "The program:", .group = 2 },
@@ -80,6 +81,16 @@ static void word_copy(char *to, size_t size, const char *what, const char *word)
 {
 	if (snprintf(to, size, "%s", word) >= (int)size)
 		exit(cli_error("%s: longer than %zu bytes", what, size - 1));
+}
+
+/* One more word of a list with commas. */
+static void word_add(char *to, size_t size, const char *what, const char *word)
+{
+	size_t n = strlen(to);
+	if (!*word || strlen(word) > 100)
+		exit(cli_error("%s '%.100s': a pattern has 1 to 100 bytes", what, word));
+	if (snprintf(to + n, size - n, "%s%s", n ? "," : "", word) >= (int)(size - n))
+		exit(cli_error("%s: all of them together are longer than %zu bytes", what, size - 1));
 }
 
 static void word_size(const char *what, const char *word, uint64_t *ret)
@@ -124,6 +135,7 @@ static error_t live_parse(int key, char *arg, struct argp_state *state)
 	case KEY_POLICY: word_copy(v->orders.policy, sizeof v->orders.policy, "--policy", arg); break;
 	case KEY_SWAP: word_copy(v->orders.swap, sizeof v->orders.swap, "--swap", arg); break;
 	case KEY_PERSONALITY: v->personality = arg; break;
+	case KEY_PROTECT: word_add(v->orders.protect, sizeof v->orders.protect, "--protect", arg); break;
 	case KEY_FOLLOW: v->orders.follow = true; break;
 	case KEY_NO_PIN: v->orders.pin = false; break;
 	case KEY_HINT: v->hint = true; break;

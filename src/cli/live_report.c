@@ -66,6 +66,38 @@ static void write_memory(const struct board *b, FILE *out)
 		fprintf(out, "  read ahead %14llu   pages that came in before they were asked for\n", (unsigned long long)k->readahead);
 }
 
+static void write_mappings(const struct board *b, FILE *out)
+{
+	if (b->protected_bytes || b->refused_bytes || *b->orders.protect)
+		fprintf(out, "  protected          %8.1f MiB of mappings that never leave memory%s\n", mib(b->protected_bytes),
+		        b->protected_bytes || b->refused_bytes ? "" : ": none is called so");
+	if (b->refused_bytes)
+		fprintf(out, "    refused          %8.1f MiB would have been too much: paged as all others\n", mib(b->refused_bytes));
+	if (b->n_mappings)
+		fprintf(out, "\n  mappings                             faults     resident       mapped\n");
+	for (uint32_t i = 0; i < b->n_mappings; i++) {
+		const struct board_mapping *m = &b->mapping[i];
+		fprintf(out, "    %-26s %12llu %8.1f MiB %8.1f MiB%s\n", m->name, (unsigned long long)m->faults.total,
+		        mib(m->resident_pages * PAGER_PAGE), mib(m->bytes), m->is_protected ? "   protected" : "");
+	}
+}
+
+static void json_mappings(struct jsonw *j, const struct board *b)
+{
+	jsonw_array(j, "mappings");
+	for (uint32_t i = 0; i < b->n_mappings; i++) {
+		const struct board_mapping *m = &b->mapping[i];
+		jsonw_object(j, NULL);
+		jsonw_string(j, "name", m->name);
+		jsonw_u64(j, "bytes", m->bytes);
+		result_json_faults(&m->faults, j);
+		jsonw_u64(j, "resident_pages", m->resident_pages);
+		jsonw_bool(j, "protected", m->is_protected);
+		jsonw_end(j);
+	}
+	jsonw_end(j);
+}
+
 void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 {
 	const struct live *l = s->live;
@@ -85,6 +117,7 @@ void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 	}
 	write_faults(b, out);
 	write_memory(b, out);
+	write_mappings(b, out);
 	if (s->runs)
 		fprintf(out, "  now %21.1f MiB resident, %.1f MiB mapped, %.1f MiB in swap\n", mib(b->kernel.resident_pages * PAGER_PAGE),
 		        mib(b->managed_bytes), mib(b->kernel.swap_used_slots * PAGER_PAGE));
@@ -144,6 +177,9 @@ static void json_live(struct jsonw *j, const struct live *l)
 	jsonw_u64(j, "drop_calls", b->host.drop_calls);
 	jsonw_u64(j, "rescued", b->host.rescued);
 	jsonw_u64(j, "ram_peak_bytes", b->ram_peak_bytes);
+	jsonw_string(j, "protect", b->orders.protect);
+	jsonw_u64(j, "protected_bytes", b->protected_bytes);
+	jsonw_u64(j, "protect_refused_bytes", b->refused_bytes);
 	jsonw_object(j, "store");
 #define X(name, text) jsonw_u64(j, #name, b->store.name);
 	STORE_STAT_LIST(X)
@@ -186,6 +222,8 @@ enum pw_err live_report_json(const struct live_shown *s, FILE *out)
 	result_json_faults(&l->board->kernel.faults, &j);
 	json_reclaim(&j, l->board);
 	json_live(&j, l);
+	if (l->board->n_mappings)
+		json_mappings(&j, l->board);
 	json_program(&j, l);
 	jsonw_object(&j, "checks");
 	jsonw_u64(&j, "passed", flaw ? 2 : 3);

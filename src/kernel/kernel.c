@@ -268,7 +268,7 @@ static void mappings_of(struct process *p, void (*visit)(void *ctx, const struct
 	for (struct entry *e = entry_of(itree_first(&p->map.tree)); e; e = entry_next(e)) {
 		struct mapping_info info = {
 			.pid = p->pid, .start = vaddr(e->node.start << shift), .bytes = entry_pages(e) << shift, .name = e->name,
-			.prot = e->prot, .faults = e->faults, .alive = true,
+			.prot = e->prot, .faults = e->faults, .alive = true, .locked = e->locked,
 		};
 		space_visit(p, e, e->node.start, e->node.end, count_mapped, &info);
 		info.walks = e->walks;
@@ -287,7 +287,7 @@ bool process_mapping_at(struct process *p, vaddr_t va, struct mapping_info *ret)
 	if (!e)
 		return false;
 	*ret = (struct mapping_info){ .pid = p->pid, .start = vaddr(e->node.start << shift), .bytes = entry_pages(e) << shift,
-	                              .name = e->name, .prot = e->prot, .alive = true };
+	                              .name = e->name, .prot = e->prot, .alive = true, .locked = e->locked };
 	return true;
 }
 

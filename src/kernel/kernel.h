@@ -284,6 +284,8 @@ struct process_mapping {
 must_use enum pw_err process_map(struct process *p, const struct process_mapping *m, vaddr_t *ret);
 must_use enum pw_err process_unmap(struct process *p, vaddr_t start, uint64_t bytes);
 must_use enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, unsigned prot);
+/* PR_SET_VMA_ANON_NAME: what the mappings of the range are called from now on; copied.  => PW_NOTMAPPED, PW_INVALID, PW_NOMEM */
+must_use enum pw_err process_name(struct process *p, vaddr_t start, uint64_t bytes, const char *text);
 /* mremap: to == from changes the size in place.  => on error nothing has changed, but that the target may have been unmapped */
 must_use enum pw_err process_remap(struct process *p, vaddr_t from, uint64_t bytes, vaddr_t to, uint64_t to_bytes);
 /* => PW_INVALID too: nobody knows this advice, or it is not for such a mapping */
@@ -292,6 +294,9 @@ must_use enum pw_err process_brk(struct process *p, vaddr_t start, uint64_t byte
 /* Every page of the range comes in and stays, or may leave again.  => PW_LIMIT: more than the process may lock; PW_NOTMAPPED,
  * PW_NOFRAMES: nothing of the range is locked */
 must_use enum pw_err process_lock(struct process *p, vaddr_t start, uint64_t bytes, bool lock);
+/* As MLOCK_ONFAULT of mlock2: what is in memory stays, and so does what comes later; nothing comes in.  => as process_lock */
+must_use enum pw_err process_lock_onfault(struct process *p, vaddr_t start, uint64_t bytes);
+uint64_t process_locked_bytes(struct process *p); /* of mappings: the pages that have come are fewer */
 /* Modified pages of shared files in the range are written back.  => PW_IO, PW_NOTMAPPED */
 must_use enum pw_err process_sync(struct process *p, vaddr_t start, uint64_t bytes);
 /* UINT64_MAX: as much as it likes, which only the stack does not begin with (8 MiB).  Children inherit it. */
@@ -365,7 +370,7 @@ struct mapping_info {
 	struct fault_counts faults;
 	uint64_t walks;          /* translations that missed every TLB */
 	uint64_t resident_pages;
-	bool alive;
+	bool alive, locked;
 };
 /* The driver's source of walks per frame, read and reset when a mapping loses a page and when it is described. */
 void kernel_set_walk_source(struct kernel *k, uint64_t (*take)(void *ctx, pfn_t frame), void *ctx);

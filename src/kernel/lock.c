@@ -93,12 +93,12 @@ static uint64_t locked_pages(struct process *p)
 	return n;
 }
 
-/* Everything in the entry comes in, as it would by the program's own accesses. */
-static enum pw_err entry_lock(struct process *p, struct entry *e)
+/* populate: everything in the entry comes in, as it would by the program's own accesses. */
+static enum pw_err entry_lock(struct process *p, struct entry *e, bool populate)
 {
 	e->locked = true;
 	space_visit(p, e, e->node.start, e->node.end, lock_one, NULL);
-	if (!(e->prot & (PMAP_READ | PMAP_WRITE | PMAP_EXEC)))
+	if (!populate || !(e->prot & (PMAP_READ | PMAP_WRITE | PMAP_EXEC)))
 		return PW_OK;
 	enum access_kind kind = e->prot & PMAP_WRITE && !e->shared ? ACCESS_STORE : e->prot & (PMAP_READ | PMAP_WRITE) ? ACCESS_LOAD
 	                                                                                                                 : ACCESS_FETCH;
@@ -121,7 +121,7 @@ static void range_unlock(struct process *p, uint64_t first, uint64_t end)
 			entry_unlock(p, e);
 }
 
-static enum pw_err range_lock(struct process *p, uint64_t first, uint64_t end)
+static enum pw_err range_lock(struct process *p, uint64_t first, uint64_t end, bool populate)
 {
 	uint64_t more = 0, limit = p->limit[PROCESS_LIMIT_lock] >> p->kernel->config.page_shift;
 	for (struct entry *e = map_after(&p->map, first); e && e->node.start < end; e = entry_next(e))
@@ -130,13 +130,15 @@ static enum pw_err range_lock(struct process *p, uint64_t first, uint64_t end)
 		return PW_LIMIT;
 	enum pw_err err = PW_OK;
 	for (struct entry *e = map_after(&p->map, first); e && e->node.start < end; e = err ? NULL : entry_next(e))
-		err = e->locked ? PW_OK : entry_lock(p, e); /* a process that is killed has no entries any more */
+		err = e->locked ? PW_OK : entry_lock(p, e, populate); /* a process that is killed has no entries any more */
 	if (err && p->alive && !p->killed)
 		range_unlock(p, first, end);
 	return err;
 }
 
-enum pw_err process_lock(struct process *p, vaddr_t start, uint64_t bytes, bool lock)
+enum lock_how { UNLOCK, LOCK_ONFAULT, LOCK_NOW };
+
+static enum pw_err lock_change(struct process *p, vaddr_t start, uint64_t bytes, enum lock_how how)
 {
 	uint64_t first, end;
 	enum pw_err err = space_range(p, start, bytes, &first, &end);
@@ -144,13 +146,28 @@ enum pw_err process_lock(struct process *p, vaddr_t start, uint64_t bytes, bool 
 		err = space_clip(p, first, end);
 	if (err)
 		return err;
-	if (lock)
-		err = range_lock(p, first, end);
-	else
+	if (how == UNLOCK)
 		range_unlock(p, first, end);
+	else
+		err = range_lock(p, first, end, how == LOCK_NOW);
 	if (p->alive)
 		map_join(&p->map, p->kernel, first, end);
 	return err;
+}
+
+enum pw_err process_lock(struct process *p, vaddr_t start, uint64_t bytes, bool lock)
+{
+	return lock_change(p, start, bytes, lock ? LOCK_NOW : UNLOCK);
+}
+
+enum pw_err process_lock_onfault(struct process *p, vaddr_t start, uint64_t bytes)
+{
+	return lock_change(p, start, bytes, LOCK_ONFAULT);
+}
+
+uint64_t process_locked_bytes(struct process *p)
+{
+	return locked_pages(p) << p->kernel->config.page_shift;
 }
 
 /* A page of a file goes to the file, and later stores are noticed again. */

@@ -332,6 +332,21 @@ enum pw_err process_protect(struct process *p, vaddr_t start, uint64_t bytes, un
 	return PW_OK;
 }
 
+enum pw_err process_name(struct process *p, vaddr_t start, uint64_t bytes, const char *text)
+{
+	uint64_t first, end;
+	const char *name = kernel_name(p->kernel, text);
+	enum pw_err err = name ? space_range(p, start, bytes, &first, &end) : PW_NOMEM;
+	if (!err)
+		err = space_clip(p, first, end);
+	if (err)
+		return err;
+	entries_each(e, &p->map, first, end)
+		e->name = name;
+	map_join(&p->map, p->kernel, first, end);
+	return PW_OK;
+}
+
 /* The heap as it is: its last entry, if there is one that begins at first or continues one that does. */
 static struct entry *heap_last(struct process *p, uint64_t first)
 {

@@ -15,6 +15,15 @@
 #define BOARD_MAGIC    0x706167652d6c7631ull
 enum { BOARD_PATH = 512 };
 
+/* Mappings of one name, those that are gone included. */
+struct board_mapping {
+	char name[48];
+	uint64_t bytes, resident_pages;         /* at the end */
+	struct fault_counts faults;
+	bool is_protected;                      /* at least one of them */
+};
+enum { BOARD_MAPPINGS = 24 };                   /* the last one is for all that come later */
+
 enum board_state {
 	BOARD_EMPTY,   /* the program has not loaded the pager */
 	BOARD_PAGING,
@@ -46,6 +55,7 @@ struct board_orders {
 	bool follow;                   /* programs the program starts are paged, too */
 	bool attend;                   /* wishes may come while it runs */
 	bool pin;                      /* program and pager share a processor while the program has one thread */
+	char protect[BOARD_PATH];      /* names of mappings that stay in memory, patterns separated by commas */
 	char policy[POLICY_SPEC_MAX];
 	char swap[BOARD_PATH];
 	char preload[2 * BOARD_PATH];    /* LD_PRELOAD while it starts */
@@ -68,6 +78,9 @@ struct board {
 	uint64_t ram_bytes;            /* in force */
 	uint64_t ram_peak_bytes;       /* the most that ever was */
 	uint64_t managed_bytes;        /* mapped by the program, and paged */
+	uint64_t protected_bytes, refused_bytes; /* as in struct pager_counts */
+	uint32_t n_mappings;           /* known when the program ended by itself */
+	struct board_mapping mapping[BOARD_MAPPINGS];
 	uint64_t faults_ns;            /* spent serving */
 	char flaw[256];                /* the kernel's own check at the end: "" when all is well */
 	char why[480];

@@ -21,7 +21,7 @@
  * Rejected: the pager in another process (each fault would wake another CPU, which costs twenty times the fault); SIGBUS mode as the
  * only mode (system calls on paged memory fail with EFAULT).
  * Source: userfaultfd(2); docs/DECISIONS.md has the measurements. */
-#include "pager.h"
+#include "pager_impl.h"
 #include "../base/mem.h"
 #include <errno.h>
 #include <pthread.h>
@@ -33,36 +33,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAULTS = 16, SERVED_EVERY = 64, SLACK_PAGES = 128, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
-       READ_RETRIES = 5, RESIZE_STEP = 8 << 20 };
+enum { FAULTS = 16, SERVED_EVERY = 64, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
+       READ_RETRIES = 5 };
 /* The first pages of an arena stay empty: the kernel places nothing there. */
-
-struct pager {
-	struct pager_config config;
-	struct uffd uffd;
-	struct pmap_sys *pmap;
-	struct kernel *kernel;
-	struct process *process;
-	uint64_t range[2];           /* of the arena, in addresses */
-	uint64_t ram_bytes, ram_peak_bytes, mapped_bytes, faults_ns;
-	uint64_t refused_at;         /* page of the last fault that was refused */
-	unsigned refused, unserved;
-	pthread_mutex_t lock;
-	sigset_t signals;            /* of who holds the lock */
-	pthread_t thread;
-	volatile bool quit;
-	struct store *child_swap;    /* during a fork; NULL: there is none, child_why says why */
-	struct pw_why child_why;
-};
 
 const uint64_t *pager_range(const struct pager *p)
 {
 	return p->range;
 }
-
-static vaddr_t inside(const struct pager *p, uint64_t at) { return vaddr(at - p->range[0]); }
-static uint64_t outside(const struct pager *p, vaddr_t at) { return at.v + p->range[0]; }
-static uint64_t whole_pages(uint64_t bytes) { return (bytes + PAGER_PAGE - 1) & ~(uint64_t)(PAGER_PAGE - 1); }
 
 /* ---- the lock ---- */
 
@@ -78,7 +56,7 @@ static void pager_leave(struct pager *p)
 		p->config.leave(p->config.ctx);
 }
 
-static void pager_lock(struct pager *p)
+void pager_lock(struct pager *p)
 {
 	sigset_t all, before;
 	sigfillset(&all);
@@ -88,7 +66,7 @@ static void pager_lock(struct pager *p)
 	pager_enter(p);
 }
 
-static void pager_unlock(struct pager *p)
+void pager_unlock(struct pager *p)
 {
 	sigset_t before = p->signals;
 	pager_leave(p);
@@ -107,7 +85,7 @@ static void pager_stop(struct pager *p, const char *format, const char *detail)
 }
 
 /* What the host refused makes memory unsafe to go on with. */
-static void pager_check(struct pager *p)
+void pager_check(struct pager *p)
 {
 	const char *broken = pmap_host_broken(p->pmap);
 	if (broken)
@@ -278,6 +256,8 @@ static enum pw_err map_locked(struct pager *p, const struct process_mapping *m, 
 		enum pw_err gone = process_unmap(p->process, at, m->bytes);
 		(void)gone; /* what was just mapped can be unmapped */
 		arena_clear(p, *ret, m->bytes);
+	} else {
+		pager_protect_named(p, *ret, m->bytes, m->name);
 	}
 	return err;
 }
@@ -343,7 +323,8 @@ enum pw_err pager_protect(struct pager *p, uint64_t at, uint64_t bytes, int prot
 enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, int advice)
 {
 	pager_lock(p);
-	enum pw_err err = process_advise(p->process, inside(p, at), bytes, advice);
+	enum pw_err err = p->config.protect ? pager_protect_advise(p, inside(p, at), bytes, advice)
+	                                    : process_advise(p->process, inside(p, at), bytes, advice);
 	if (advice == MADV_DONTNEED || advice == MADV_REMOVE)
 		pmap_host_flush(p->pmap); /* reading on would show the old bytes */
 	pager_check(p);
@@ -420,6 +401,8 @@ enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t t
 		if (!err)
 			err = remap_there(p, at, bytes, to_bytes, *ret);
 	}
+	if (!err)
+		pager_protect_again(p, *ret, to_bytes);
 	p->mapped_bytes = mapped_bytes(p);
 	pager_check(p);
 	pager_unlock(p);
@@ -427,13 +410,6 @@ enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t t
 }
 
 /* ---- life ---- */
-
-/* How many frames hold pages when so much may be resident: some of it is for pages on their way out. */
-static uint64_t frames_of(const struct pager *p, uint64_t ram_bytes)
-{
-	uint64_t frames = ram_bytes / PAGER_PAGE;
-	return p->config.personality != PERSONALITY_textbook && frames > 16 * SLACK_PAGES ? frames - SLACK_PAGES : frames;
-}
 
 static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 {
@@ -446,7 +422,7 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 	unsigned bits = 63u - (unsigned)__builtin_clzll(p->range[1] - p->range[0]);
 	const struct kernel_config k = {
 		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
-		.page_frames = frames_of(p, c->ram_bytes), .page_shift = 12, .personality = c->personality,
+		.page_frames = pager_frames_of(p, c->ram_bytes), .page_shift = 12, .personality = c->personality,
 		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
 		.ahead = c->ahead, .read_retries = READ_RETRIES, .files = c->files,
 	};
@@ -455,6 +431,8 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 		err = process_create(p->kernel, 1, "", &p->process);
 	if (!err)
 		pmap_host_window(process_pmap(p->process), p->range[0]);
+	if (!err)
+		pager_protect_limit(p, c->ram_bytes);
 	return err;
 }
 
@@ -505,41 +483,6 @@ enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct 
 	else
 		*ret = p;
 	return err;
-}
-
-void pager_counts_locked(struct pager *p, struct pager_counts *ret)
-{
-	kernel_counts(p->kernel, &ret->kernel);
-	pmap_host_counts(p->pmap, &ret->host);
-	ret->ram_bytes = p->ram_bytes;
-	ret->ram_peak_bytes = p->ram_peak_bytes;
-	ret->mapped_bytes = p->mapped_bytes;
-	ret->faults_ns = p->faults_ns;
-}
-
-void pager_counts(struct pager *p, struct pager_counts *ret)
-{
-	pager_lock(p);
-	pager_counts_locked(p, ret);
-	pager_unlock(p);
-}
-
-void pager_tell(struct pager *p)
-{
-	pager_lock(p);
-	if (p->config.served)
-		p->config.served(p->config.ctx);
-	pager_unlock(p);
-}
-
-const char *pager_flaw(struct pager *p)
-{
-	pager_lock(p);
-	const char *flaw = kernel_flaw(p->kernel);
-	if (!flaw)
-		flaw = pmap_flaw(process_pmap(p->process));
-	pager_unlock(p);
-	return flaw;
 }
 
 /* ---- fork ---- */
@@ -611,40 +554,4 @@ void pager_close(struct pager *p)
 	pthread_cancel(p->thread);
 	pthread_join(p->thread, NULL);
 	pager_free(p);
-}
-
-/* One step, and the lock is given back: faults are served between two of them. */
-static enum pw_err resize_step(struct pager *p, uint64_t ram_bytes)
-{
-	pager_lock(p);
-	enum pw_err err = kernel_resize(p->kernel, frames_of(p, ram_bytes));
-	if (!err) {
-		p->ram_bytes = ram_bytes;
-		p->ram_peak_bytes = ram_bytes > p->ram_peak_bytes ? ram_bytes : p->ram_peak_bytes;
-	}
-	pmap_host_flush(p->pmap);
-	pager_check(p);
-	pager_unlock(p);
-	return err;
-}
-
-enum pw_err pager_resize(struct pager *p, uint64_t ram_bytes)
-{
-	uint64_t before = p->ram_bytes;
-	enum pw_err err = PW_OK;
-	if (ram_bytes < PAGER_RAM_LEAST)
-		return PW_INVALID;
-	if (ram_bytes > p->config.ram_most)
-		return PW_LIMIT;
-	while (!err && p->ram_bytes > ram_bytes) {
-		uint64_t less = p->ram_bytes - ram_bytes;
-		err = resize_step(p, p->ram_bytes - (less < RESIZE_STEP ? less : RESIZE_STEP));
-	}
-	if (!err && p->ram_bytes < ram_bytes)
-		err = resize_step(p, ram_bytes);
-	if (err && p->ram_bytes < before) {
-		enum pw_err back = resize_step(p, before);
-		(void)back; /* it had as much a moment ago */
-	}
-	return err;
 }

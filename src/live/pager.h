@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define PAGER_PAGE      4096u
+#define PAGER_PROTECT_SHARE(ram) ((ram) / 4 * 3)
 #define PAGER_RAM_LEAST (16u * PAGER_PAGE)
 
 struct pager;
@@ -24,6 +25,9 @@ struct pager_config {
 	struct policy_params params;
 	enum personality personality;
 	uint32_t ahead;               /* pages read ahead at most; 0: none */
+	/* Patterns of fnmatch(3), separated by commas: mappings of such names stay in memory once they have come, as long as they are
+	 * at most PAGER_PROTECT_SHARE of ram_bytes together; one that would be too much is paged as any other.  NULL: none. */
+	const char *protect;
 	uint64_t seed;
 	struct store *swap;           /* the caller's; outlives the pager */
 	const struct kernel_files *files; /* where pages of pager_map_file come from; NULL: nothing of the kind is mapped */
@@ -52,6 +56,8 @@ const uint64_t *pager_range(const struct pager *p);
 must_use enum pw_err pager_map(struct pager *p, uint64_t at, uint64_t bytes, uint64_t align, int prot, const char *name, uint64_t *ret);
 /* A mapping of what config.files calls file_id, with so many bytes, shared: stores go back there.  => as pager_map */
 must_use enum pw_err pager_map_file(struct pager *p, uint64_t file_id, uint64_t bytes, int prot, uint64_t *ret);
+/* What lies there is called so from now on, if it can be. */
+void pager_name(struct pager *p, uint64_t at, uint64_t bytes, const char *name);
 must_use enum pw_err pager_unmap(struct pager *p, uint64_t at, uint64_t bytes);
 must_use enum pw_err pager_protect(struct pager *p, uint64_t at, uint64_t bytes, int prot);
 must_use enum pw_err pager_advise(struct pager *p, uint64_t at, uint64_t bytes, int advice); /* MADV_* */
@@ -72,11 +78,15 @@ struct pager_counts {
 	struct pmap_host_counts host;
 	uint64_t ram_bytes, ram_peak_bytes; /* in force now, and the most that ever was */
 	uint64_t mapped_bytes, faults_ns;
+	uint64_t protected_bytes;           /* now */
+	uint64_t refused_bytes;             /* of mappings that were not protected because they would have been too much: sum over time */
 };
 void pager_counts(struct pager *p, struct pager_counts *ret);
 /* The same for who is called by the pager (served). */
 void pager_counts_locked(struct pager *p, struct pager_counts *ret);
 /* Calls config.served now. */
 void pager_tell(struct pager *p);
+/* What the mappings have seen, those that are gone included. */
+void pager_mappings(struct pager *p, void (*visit)(void *ctx, const struct mapping_info *m), void *ctx);
 /* NULL, or the broken invariant. */
 const char *pager_flaw(struct pager *p);

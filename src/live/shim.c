@@ -65,6 +65,8 @@ static void shim_served(void *ctx)
 	b->ram_peak_bytes = c.ram_peak_bytes;
 	b->managed_bytes = c.mapped_bytes;
 	b->faults_ns = c.faults_ns;
+	b->protected_bytes = c.protected_bytes;
+	b->refused_bytes = c.refused_bytes;
 }
 
 void shim_board_write(void)
@@ -72,6 +74,35 @@ void shim_board_write(void)
 	pager_tell(shim_pager);
 	if (shim_board->pid == getpid())
 		store_stats(shim_swap, &shim_board->store);
+}
+
+static void faults_add(struct fault_counts *to, const struct fault_counts *from)
+{
+	to->total += from->total;
+	to->minor += from->minor;
+	to->major += from->major;
+	to->protection += from->protection;
+	for (unsigned i = 0; i < FAULT_CAUSES; i++)
+		to->by_cause[i] += from->by_cause[i];
+}
+
+static void board_add_mapping(void *ctx, const struct mapping_info *m)
+{
+	struct board *b = ctx;
+	uint32_t i = 0;
+	if (!m->alive && !m->faults.total)
+		return;
+	while (i < b->n_mappings && i < BOARD_MAPPINGS - 1 && strncmp(b->mapping[i].name, m->name, sizeof b->mapping[i].name - 1) != 0)
+		i++;
+	struct board_mapping *to = &b->mapping[i];
+	if (i == b->n_mappings) {
+		b->n_mappings++;
+		snprintf(to->name, sizeof to->name, "%s", i < BOARD_MAPPINGS - 1 ? m->name : "others");
+	}
+	to->bytes += m->alive ? m->bytes : 0;
+	to->resident_pages += m->resident_pages;
+	faults_add(&to->faults, &m->faults);
+	to->is_protected |= m->locked;
 }
 
 /* The value of a variable, NULL: it is not there.  The C library does not know the environment yet. */
@@ -137,7 +168,7 @@ static enum pw_err pager_start(struct pw_why *why)
 	struct pager_config c = {
 		.ram_bytes = o->ram_bytes, .ram_most = (uint64_t)sysconf(_SC_PHYS_PAGES) * PAGER_PAGE,
 		.personality = (enum personality)o->personality, .ahead = o->ahead, .seed = o->seed, .stop = shim_stop,
-		.enter = deep_enter, .leave = deep_leave, .served = shim_served,
+		.protect = *o->protect ? o->protect : NULL, .enter = deep_enter, .leave = deep_leave, .served = shim_served,
 	};
 	if (c.ram_most < c.ram_bytes)
 		c.ram_most = c.ram_bytes;
@@ -190,6 +221,9 @@ __attribute__((destructor)) static void shim_end(void)
 	if (!shim_pager || shim_board->pid != getpid())
 		return;
 	shim_board_write();
+	shim_board->n_mappings = 0;
+	memset(shim_board->mapping, 0, sizeof shim_board->mapping);
+	pager_mappings(shim_pager, board_add_mapping, shim_board);
 	const char *flaw = pager_flaw(shim_pager);
 	snprintf(shim_board->flaw, sizeof shim_board->flaw, "%s", flaw ? flaw : "");
 }

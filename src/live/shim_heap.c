@@ -62,7 +62,7 @@ static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t bytes, size_t 
 {
 	uint64_t got;
 	(void)hooks, (void)arena;
-	if (at || pager_map(shim_pager, 0, bytes, align, PROT_READ | PROT_WRITE, "[heap]", &got))
+	if (at || pager_map(shim_pager, 0, bytes, align, PROT_READ | PROT_WRITE, "heap", &got))
 		return NULL;
 	*zero = true;
 	*commit = true;

@@ -8,16 +8,23 @@
  * 1. A range partly inside the arena does not exist: a range of the program is one mapping's, or beside it.
  * 2. What the pager cannot do (a file mapped over paged memory) is done by the host after the pager has let go of the range; such a
  *    range is given back to the arena when it is unmapped.
- * 3. Errors are those of the system calls. */
+ * 3. Errors are those of the system calls.
+ * 4. A mapping is called after the object that made it, "anon:libruby.so", until the program names it itself (prctl PR_SET_VMA). */
 #include "shim.h"
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 /* Flags of mappings that are the host's business. */
+enum { SHIM_NAME = 64 };
 #define HOST_FLAGS (MAP_SHARED | MAP_GROWSDOWN | MAP_STACK | MAP_HUGETLB | MAP_32BIT | MAP_LOCKED)
 
 static int answer(enum pw_err err)
@@ -46,10 +53,21 @@ static void *host_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_
 	return (void *)syscall(SYS_mmap, at, bytes, prot, flags, fd, offset);
 }
 
-static void *paged_mmap(void *at, size_t bytes, int prot, int flags)
+/* "anon:" and the object that maps it, by the last part of its path.  No lock of the dynamic linker is taken. */
+static const char *maker_name(const void *caller, char *buf, size_t size)
 {
+	struct dl_find_object object;
+	const char *path = _dl_find_object((void *)(uintptr_t)caller, &object) == 0 ? object.dlfo_link_map->l_name : "";
+	const char *slash = strrchr(path, '/');
+	snprintf(buf, size, "anon:%s", slash ? slash + 1 : *path ? path : program_invocation_short_name);
+	return buf;
+}
+
+static void *paged_mmap(void *at, size_t bytes, int prot, int flags, const void *caller)
+{
+	char name[SHIM_NAME];
 	uint64_t got, place = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) ? (uintptr_t)at : 0;
-	enum pw_err err = pager_map(shim_pager, place, bytes, 0, prot, "anonymous", &got);
+	enum pw_err err = pager_map(shim_pager, place, bytes, 0, prot, maker_name(caller, name, sizeof name), &got);
 	if (answer(err))
 		return MAP_FAILED;
 	if (flags & MAP_POPULATE) {
@@ -59,10 +77,10 @@ static void *paged_mmap(void *at, size_t bytes, int prot, int flags)
 	return (void *)(uintptr_t)got;
 }
 
-EXPORT void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+static void *map(void *at, size_t bytes, int prot, int flags, int fd, off_t offset, const void *caller)
 {
 	if (is_paged(at, bytes, flags, fd))
-		return paged_mmap(at, bytes, prot, flags);
+		return paged_mmap(at, bytes, prot, flags, caller);
 	if (flags & MAP_FIXED && shim_pager && !shim_deep && shim_has(at)) {
 		enum pw_err err = pager_unmap(shim_pager, (uintptr_t)at, bytes);
 		if (answer(err))
@@ -71,9 +89,31 @@ EXPORT void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t off
 	return host_mmap(at, bytes, prot, flags, fd, offset);
 }
 
+EXPORT void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	return map(at, bytes, prot, flags, fd, offset, __builtin_return_address(0));
+}
+
 EXPORT void *mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return mmap(at, bytes, prot, flags, fd, offset);
+	return map(at, bytes, prot, flags, fd, offset, __builtin_return_address(0));
+}
+
+/* A mapping is named by the program.  Whether the host keeps names is its own affair, and what it answers is the answer. */
+EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	char name[SHIM_NAME];
+	va_list args;
+	va_start(args, option);
+	for (unsigned i = 0; i < 4; i++)
+		a[i] = va_arg(args, unsigned long);
+	va_end(args);
+	if (option == PR_SET_VMA && a[0] == PR_SET_VMA_ANON_NAME && shim_pager && a[3] && shim_has((void *)a[1])) {
+		snprintf(name, sizeof name, "anon:%s", (const char *)a[3]);
+		pager_name(shim_pager, a[1], a[2], name);
+	}
+	return (int)syscall(SYS_prctl, option, a[0], a[1], a[2], a[3]);
 }
 
 EXPORT int munmap(void *at, size_t bytes)
