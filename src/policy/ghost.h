@@ -11,6 +11,7 @@
 
 #define GHOST_NONE UINT32_MAX
 #define GHOST_MEMO (1u << 30)
+#define GHOST_KEY_NONE UINT64_MAX
 #define GHOST_MOST (GHOST_MEMO - 2) /* of one directory, so that a memo can name them */
 
 /* Divides a block; with base NULL it only measures. */
@@ -57,8 +58,10 @@ static inline uint32_t *ghosts_bucket(const struct ghosts *g, uint64_t key)
 
 static inline uint32_t ghosts_find(const struct ghosts *g, uint64_t key)
 {
-	if (*g->memo)
-		return (*g->memo)[key] & GHOST_MEMO ? ((*g->memo)[key] & (GHOST_MEMO - 1)) - 1 : GHOST_NONE;
+	if (*g->memo) {
+		uint32_t word = (*g->memo)[key], i = (word & (GHOST_MEMO - 1)) - 1;
+		return word & GHOST_MEMO && g->at[i].key == key ? i : GHOST_NONE;
+	}
 	for (uint32_t i = *ghosts_bucket(g, key); i; i = g->at[i - 1].chain) {
 		if (g->at[i - 1].key == key)
 			return i - 1;
@@ -96,10 +99,9 @@ static inline void ghosts_unchain(struct ghosts *g, uint32_t i)
 
 static inline void ghosts_drop(struct ghosts *g, uint32_t i)
 {
-	if (*g->memo)
-		(*g->memo)[g->at[i].key] &= ~(2 * GHOST_MEMO - 1);
-	else
+	if (!*g->memo)
 		ghosts_unchain(g, i);
+	g->at[i].key = GHOST_KEY_NONE;
 	g->at[i].chain = g->free;
 	g->free = i + 1;
 	g->count--;
