@@ -16,8 +16,7 @@
  * The state depends on the order of last references alone: to T1's pages the first one after arrival means all.
  * Source: N. Megiddo, D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST (2003), figure 4. */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 enum arc_place { ARC_NOWHERE, ARC_ONCE, ARC_AGAIN }; /* not known; T1 or B1; T2 or B2 */
 
@@ -74,6 +73,7 @@ static inline void arc_oldest_drop(struct arc *a, struct ring *ghosts)
 {
 	if (ghosts->count)
 		arc_ghost_drop(a, ring_first(ghosts) - a->n_slots);
+	fetch_forgotten(ghosts, &a->ghosts, a->n_slots);
 }
 
 static inline void arc_remember(struct arc *a, uint32_t slot, enum arc_place from)
@@ -135,6 +135,12 @@ static inline void arc_touch(void *self, uint32_t slot)
 	ring_push_back(&a->t2, slot);
 }
 
+static inline void arc_soon(void *self, uint32_t node)
+{
+	struct arc *a = self;
+	fetch_node(&a->ghosts, a->link, a->again, a->n_slots, node);
+}
+
 static inline void arc_leave(void *self, uint32_t slot)
 {
 	struct arc *a = self;
@@ -152,6 +158,8 @@ static uint32_t arc_replace(struct arc *a)
 		slot = ring_take_first(first == &a->t1 ? &a->t2 : &a->t1, a->env);
 	if (slot != POLICY_SLOT_NONE)
 		arc_remember(a, slot, a->again[slot] ? ARC_AGAIN : ARC_ONCE);
+	fetch_leaving(&a->t1, a->env, a->key, a->again);
+	fetch_leaving(&a->t2, a->env, a->key, a->again);
 	return slot;
 }
 
@@ -210,6 +218,7 @@ const struct policy_ops policy_arc = {
 	.miss = arc_miss,
 	.enter = arc_enter,
 	.touch = arc_touch,
+	.soon = arc_soon,
 	.victim = arc_victim,
 	.leave = arc_leave,
 	.forget = arc_forget,

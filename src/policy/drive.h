@@ -15,7 +15,7 @@
 #pragma once
 #include "ghost.h"
 
-enum { DRIVE_AHEAD = 24 };
+enum { DRIVE_AHEAD = 24, DRIVE_SOON = 10 };
 #define DRIVE_WRITTEN (1u << 31)
 #define DRIVE_SLOT    (GHOST_MEMO - 1)
 
@@ -42,6 +42,14 @@ DRIVE_INLINE void drive_resident(struct drive *d, int change)
 	d->resident += (uint32_t)change;
 	if (d->resident > d->resident_peak)
 		d->resident_peak = d->resident;
+}
+
+/* The page of this word is referenced soon.  A page that is not known at all may be taken for the first. */
+DRIVE_INLINE void drive_soon(struct drive *d, uint32_t word, const struct policy_ops *ops)
+{
+	uint32_t at = word & DRIVE_SLOT;
+	at -= at != 0;
+	ops->soon(d->self, at + (word & GHOST_MEMO ? d->n_slots : 0));
 }
 
 /* The policy gave the slot up.  => the slot is free, but in no list */
@@ -109,6 +117,8 @@ DRIVE_INLINE void drive_body(struct drive *d, const uint32_t *refs, const uint64
 	const uint64_t begin = d->env.now;
 	for (uint64_t i = 0; i < n; i++) {
 		__builtin_prefetch(&page[refs[i + DRIVE_AHEAD] >> 1], 1);
+		if (ops->soon)
+			drive_soon(d, page[refs[i + DRIVE_SOON] >> 1], ops);
 		uint32_t ref = refs[i], id = ref >> 1, word = page[id];
 		if (ops->wants_future)
 			d->next = next[i];

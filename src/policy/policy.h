@@ -51,6 +51,7 @@ struct policy_env {
 	uint64_t (*next_use)(void *ctx, uint64_t key);    /* the time of the key's next reference after now, or POLICY_NEVER */
 	const uint64_t *next;                             /* or, where the driver knows it for the page it tells of: that time */
 	uint32_t *memo;       /* NULL, or a word for each key, where keys are small numbers: see ghost.h */
+	const uint32_t *owner; /* NULL, or what the driver keeps of each slot: only to be fetched before it is needed */
 	void *custom;         /* for a policy from outside the list: its own; NULL otherwise */
 	uint64_t now;         /* virtual time: references made, the one that is being told of (touch) or has missed included */
 	uint64_t seed;
@@ -72,6 +73,7 @@ struct policy_ops {
 	void (*miss)(void *self, uint64_t key);                                         /* key is about to enter; NULL: no matter */
 	void (*enter)(void *self, uint32_t slot, uint64_t key);                         /* a page comes in */
 	void (*touch)(void *self, uint32_t slot);                                       /* see above; NULL unless RECENCY or EVERY */
+	void (*soon)(void *self, uint32_t node);  /* of a slot, or n_slots + ghost: its page comes soon, fetch; NULL: not worth it */
 	uint32_t (*victim)(void *self);                                                 /* POLICY_SLOT_NONE: nothing may go */
 	void (*leave)(void *self, uint32_t slot);                                       /* the owner freed it: not an eviction */
 	void (*forget)(void *self, uint64_t key);                                       /* the identity died; NULL: no ghosts kept */
@@ -123,6 +125,13 @@ struct policy_params policy_params_of(const struct policy_ops *p, const struct p
 must_use enum pw_err policy_parse(const char *spec, const struct policy_ops **ret, struct policy_params *ret_params, struct pw_why *why);
 /* The name with those parameters that are not the defaults, as policy_parse reads it: into buf, returned. */
 char *policy_text(char *buf, size_t size, const struct policy_ops *p, const struct policy_params *params);
+
+/* This will be needed.  gcc takes a function that only fetches for one without effect and drops its calls: the empty asm is one. */
+static inline void policy_fetch(const void *at)
+{
+	__builtin_prefetch(at, 1);
+	__asm__ volatile("");
+}
 
 /* Was the slot referenced since this was last asked? */
 static inline bool policy_was_used(const struct policy_env *env, uint32_t slot)

@@ -77,6 +77,7 @@ static enum pw_err cell_init(struct cell *c, const struct duel_cell *want)
 	d->env.ctx = d;
 	d->env.modified = cell_modified;
 	d->env.next = &d->next;
+	d->env.owner = d->owner;
 	d->env.seed = want->seed;
 	c->ops->init(d->self, d->n_slots, &d->env);
 	return PW_OK;
