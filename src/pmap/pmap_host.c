@@ -12,7 +12,7 @@
  *                              copied aside if still wanted, then dropped, 64 in one call
  *
  * Modified: a page comes in write-protected unless a store brought it; the first store faults, and touch() sets the bit as an MMU
- * would.  A page that was written during its last stay comes in writable at once and counts as modified.  Referenced: clearing the
+ * would.  A page that is likely to be written comes in writable at once and counts as modified (pmap_host_guess.c).  Referenced: clearing the
  * bit puts the page into the queue but keeps its translation (KEPT); the next touch finds it aside and brings it back, without I/O.
  *
  * 1. The bytes of a DYING page in the window are those of the frame: it is write-protected before they are read, so the program going on
@@ -38,14 +38,6 @@ static void frame_open(struct host *h, struct host_frame *f)
 	f->bits |= PMAP_MODIFIED;
 }
 
-/* Is a page read now likely to be written before it leaves?  Asked anew now and then, since a page that is writable at once always
- * counts as written. */
-static bool write_expected(struct host_pmap *p, uint64_t vpn)
-{
-	uint8_t stays = host_chunk_find(p, vpn)->stays[vpn & (CHUNK_PAGES - 1)];
-	return stays && stays % RELEARN;
-}
-
 static uint8_t *frame_bytes(struct host *h, struct host_frame *f)
 {
 	if (f->place == PLACE_NONE)
@@ -56,7 +48,7 @@ static uint8_t *frame_bytes(struct host *h, struct host_frame *f)
 /* The bytes of a frame go from aside into the window, where nothing is.  => on error nothing has changed */
 static enum pw_err frame_install(struct host *h, struct host_frame *f, bool store)
 {
-	bool writable = f->prot & PMAP_WRITE && (store || write_expected(f->space, f->vpn));
+	bool writable = host_stay_begin(h, f, store);
 	if (f->place == PLACE_NONE)
 		memset(frame_bytes(h, f), 0, PAGE_BYTES);
 	enum pw_err err = uffd_copy(h->uffd, address_of(f->space, f->vpn), host_stage_bytes(h, f->at), PAGE_BYTES, !writable);

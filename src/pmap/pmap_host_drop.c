@@ -58,13 +58,6 @@ void host_frame_protect(struct host *h, struct host_frame *f)
 	f->writable = false;
 }
 
-static void stay_note(struct host_frame *f)
-{
-	struct chunk *c = host_chunk_find(f->space, f->vpn);
-	uint8_t *stays = &c->stays[f->vpn & (CHUNK_PAGES - 1)];
-	*stays = f->bits & PMAP_MODIFIED ? (uint8_t)(*stays + 1) : 0;
-}
-
 /* => MAPPED becomes DYING */
 void host_drop_push(struct host *h, struct host_frame *f)
 {
@@ -99,7 +92,7 @@ void host_frame_detach(struct host *h, struct host_frame *f)
 	if (!is_mapped(f))
 		return;
 	f->space->resident--;
-	stay_note(f);
+	host_stay_end(h, f);
 	if (f->place == PLACE_MAPPED)
 		host_drop_push(h, f);
 	else if (f->place == PLACE_STAGED)

@@ -6,16 +6,17 @@
 
 enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT };
 enum { CHUNK_SHIFT = 9, CHUNK_PAGES = 1 << CHUNK_SHIFT };
-enum { DROP_BATCH = 64, DROP_CALL = 256, STAGE_SPARE = 64, RELEARN = 16 };
+enum { DROP_BATCH = 64, DROP_CALL = 256, STAGE_SPARE = 64 };
 #define WORD_DYING 0x80000000u
 
+enum stay { STAY_TOLD, STAY_ASKED, STAY_GUESSED };
 enum place { PLACE_NONE, PLACE_STAGED, PLACE_MAPPED, PLACE_DYING };
 
 struct host_frame {
 	struct host_pmap *space;   /* of the translation, or of the drop */
 	uint64_t vpn;
 	uint32_t at;               /* STAGED: staging page; DYING: place in the queue */
-	uint8_t place, bits, prot;
+	uint8_t place, bits, prot, stay;
 	bool kept;                 /* STAGED, DYING: there is a translation all the same */
 	bool writable;             /* MAPPED, DYING: in the host, too */
 	bool wired;
@@ -24,7 +25,7 @@ struct host_frame {
 struct chunk {
 	uint32_t word[CHUNK_PAGES];
 	uint32_t n_words;
-	uint8_t stays[CHUNK_PAGES]; /* how often in a row a stay of the page ended modified; wraps to ask again */
+	uint64_t written[CHUNK_PAGES / 64]; /* did the page end its last stay written? */
 };
 struct host_pmap {
 	struct pmap pmap;
@@ -49,6 +50,8 @@ struct host {
 	uint8_t *staging;          /* reserved: touched only as far as it is used */
 	uint32_t *stage_free;      /* pages of it in use before, last freed first */
 	uint32_t n_stage_free, n_stage_clean, stage_fresh;
+	int32_t written_share[2];  /* see pmap_host_guess.c */
+	uint32_t n_guesses;
 	const char *broken;
 	struct pmap_host_counts counts;
 };
@@ -69,6 +72,10 @@ uint32_t host_word_get(struct host_pmap *p, uint64_t vpn);
 void host_word_set(struct host_pmap *p, uint64_t vpn, uint32_t word); /* => the chunk exists */
 struct host_frame *host_frame_at(struct host_pmap *p, uint64_t vpn);  /* the frame mapped there, or NULL */
 void host_chunks_free(struct host_pmap *p);
+
+/* pmap_host_guess.c: is a page about to be written?  A stay begins when its bytes come into the window. */
+bool host_stay_begin(struct host *h, struct host_frame *f, bool store); /* => true: let it be writable at once */
+void host_stay_end(struct host *h, struct host_frame *f);
 
 /* pmap_host_drop.c: where bytes are that are in no window, and pages on their way out of one. */
 uint8_t *host_stage_bytes(const struct host *h, uint32_t stage);
