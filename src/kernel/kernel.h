@@ -165,6 +165,8 @@ struct kernel_config {
 	                               * counts as cached, as on a computer where the program ran a moment ago) */
 	const struct kernel_files *files; /* carries_data; NULL: files cannot be mapped */
 	struct store *swap;           /* NULL: none.  The caller owns it */
+	bool slots_stay;              /* linux: a page written back again goes to the slot it had, because to the store one slot is as good
+	                               * as another; false: to a fresh one, next to that of the page before */
 	uint32_t read_retries;        /* how often a read of swap that ended in an I/O error is made again */
 	uint32_t ahead;               /* linux: swapped pages behind sequential faults come in and are mapped at once, up to so many, for
 	                               * machines where a fault costs more than a page; 0: unmapped neighbours, as Linux reads them */

@@ -93,7 +93,7 @@ static enum pw_err anon_fill(struct kernel *k, uint32_t f, uint32_t anon, uint64
 	struct store *s = k->swap.store;
 	uint32_t slot = kernel_slot(k, anon);
 	if (slot != SLOT_NONE)
-		return swap_read(k, slot, 1, &f);
+		return swap_read(k, 1, &slot, &f);
 	if (kernel_anon(k, anon)->flags & ANON_ON_DISK)
 		kernel_spend(k, s ? s->ops->cost_ns(s, STORE_READ, page % s->n_slots, 1) : k->config.cost->file_read);
 	else

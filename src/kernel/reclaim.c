@@ -223,11 +223,12 @@ static unsigned slots_recover(struct kernel *k)
 	return n;
 }
 
-/* A slot for a page about to be written.  Linux takes a fresh one, next to that of the page before; books write in place. */
+/* A slot for a page about to be written.  Linux takes a fresh one, next to that of the page before; books write in place, and so does who
+ * has a store that does not mind. */
 static enum pw_err slot_assign(struct kernel *k, uint32_t anon)
 {
 	uint32_t slot = kernel_slot(k, anon);
-	if (slot != SLOT_NONE && !kernel_is_linux(k))
+	if (slot != SLOT_NONE && (!kernel_is_linux(k) || k->config.slots_stay))
 		return PW_OK;
 	if (!k->swap.store)
 		return PW_NOSPACE;
@@ -311,23 +312,19 @@ struct batch {
 	uint64_t gone;
 };
 
-/* Writes what was gathered, one transfer for each run of consecutive slots, and lets the pages go. */
+/* Writes what was gathered in one transfer, and lets the pages go. */
 static void batch_flush(struct kernel *k, struct batch *b)
 {
-	const uint32_t *frames = b->frames, *slots = b->slots, n = b->n;
+	uint32_t n = b->n;
+	enum pw_err err = n ? swap_write(k, n, b->slots, b->frames) : PW_OK;
 	b->n = 0;
-	for (uint32_t first = 0, count; first < n; first += count) {
-		for (count = 1; first + count < n && slots[first + count] == slots[first] + count;)
-			count++;
-		enum pw_err err = swap_write(k, slots[first], count, frames + first);
-		for (uint32_t i = first; i < first + count; i++) {
-			if (err)
-				evict_undo(k, frames[i]);
-			else
-				evict_end(k, frames[i]);
-			b->gone += !err;
-		}
+	for (uint32_t i = 0; i < n; i++) {
+		if (err)
+			evict_undo(k, b->frames[i]);
+		else
+			evict_end(k, b->frames[i]);
 	}
+	b->gone += err ? 0 : n;
 }
 
 static void batch_add(struct kernel *k, struct batch *b, uint32_t f)
@@ -363,7 +360,7 @@ enum pw_err reclaim_page(struct kernel *k, uint32_t f)
 		return block_evict(k, f); /* the policy gave it up */
 	enum pw_err err = evict_begin(k, f, &slot);
 	if (!err && slot != SLOT_NONE)
-		err = swap_write(k, slot, 1, &f);
+		err = swap_write(k, 1, &slot, &f);
 	if (err)
 		evict_undo(k, f);
 	else

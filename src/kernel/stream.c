@@ -10,7 +10,7 @@
  *      fault at 15    window 8, brings 16 .. 22, next is 23
  *
  * 1. Pages come only while frames are plentiful: nothing here evicts, and nothing here fails a fault.
- * 2. What lies in consecutive slots comes in one transfer.
+ * 2. A window comes in one transfer, wherever its slots are.
  * 3. A page that is in memory, untouched or of another mapping ends the window; the stream goes on behind it.
  * Rejected: growing by hits, as Linux does (a mapped page shows none); one stream for each mapping (an allocator's heap is one mapping
  * that several loops go through).
@@ -23,8 +23,8 @@ enum { WINDOW_FIRST = 4 };
 
 struct fetch {
 	uint32_t anon[SWAP_CLUSTER], frame[SWAP_CLUSTER];
+	uint32_t slot[SWAP_CLUSTER], n;
 	uint64_t page;      /* of the first */
-	uint32_t slot, n;
 };
 
 /* The stream this fault continues, or a fresh one. */
@@ -42,7 +42,7 @@ static struct stream *stream_find(struct process *p, uint64_t page)
 	return oldest;
 }
 
-/* Pages from page on that lie in consecutive slots, each with a frame. */
+/* Pages from page on that are in swap, each with a frame. */
 static void fetch_gather(struct fault *f, struct fetch *run, uint64_t page, uint64_t end)
 {
 	struct kernel *k = f->kernel;
@@ -50,17 +50,16 @@ static void fetch_gather(struct fault *f, struct fetch *run, uint64_t page, uint
 	for (; page < end && run->n < SWAP_CLUSTER; page++, run->n++) {
 		uint32_t anon = pages_get(&f->process->map.layer, page), *frame = &run->frame[run->n];
 		uint32_t slot = anon < ANON_FIRST || kernel_anon(k, anon)->frame != FRAME_NONE ? SLOT_NONE : kernel_slot(k, anon);
-		if (slot == SLOT_NONE || (run->n && slot != run->slot + run->n) || page_alloc_spare(k, frame))
+		if (slot == SLOT_NONE || page_alloc_spare(k, frame))
 			return;
 		run->anon[run->n] = anon;
-		if (!run->n)
-			run->slot = slot;
+		run->slot[run->n] = slot;
 	}
 }
 
 static enum pw_err fetch_read(struct kernel *k, const struct fetch *run)
 {
-	enum pw_err err = swap_read(k, run->slot, run->n, run->frame);
+	enum pw_err err = swap_read(k, run->n, run->slot, run->frame);
 	for (uint32_t i = 0; err && i < run->n; i++)
 		page_abandon(k, run->frame[i]);
 	return err;

@@ -82,33 +82,50 @@ void swap_give(struct swap *sw, uint32_t slot)
 	store_discard(sw->store, slot, 1);
 }
 
-enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])
+/* The time a transfer takes: consecutive slots go together. */
+static void transfer_spend(struct kernel *k, enum store_direction direction, uint32_t n, const uint32_t slots[])
+{
+	struct store *s = k->swap.store;
+	for (uint32_t first = 0, count; first < n; first += count) {
+		for (count = 1; first + count < n && slots[first + count] == slots[first] + count;)
+			count++;
+		kernel_spend(k, s->ops->cost_ns(s, direction, slots[first], count));
+	}
+}
+
+enum pw_err swap_read(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[])
 {
 	struct swap *sw = &k->swap;
+	uint64_t slot[SWAP_CLUSTER];
 	void *pages[SWAP_CLUSTER];
-	kernel_spend(k, sw->store->ops->cost_ns(sw->store, STORE_READ, slot, n));
+	transfer_spend(k, STORE_READ, n, slots);
 	sw->reads += n;
 	if (!k->config.carries_data)
 		return PW_OK;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		slot[i] = slots[i];
 		pages[i] = page_bytes(k, frames[i]);
-	enum pw_err err = store_read(sw->store, slot, n, pages, &sw->why);
+	}
+	enum pw_err err = store_read_slots(sw->store, n, slot, pages, &sw->why);
 	for (uint32_t i = 0; err == PW_IO && i < k->config.read_retries; i++)
-		err = store_read(sw->store, slot, n, pages, &sw->why);
+		err = store_read_slots(sw->store, n, slot, pages, &sw->why);
 	return err;
 }
 
-enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[])
+enum pw_err swap_write(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[])
 {
 	struct swap *sw = &k->swap;
+	uint64_t slot[SWAP_CLUSTER];
 	const void *pages[SWAP_CLUSTER];
-	kernel_spend(k, sw->store->ops->cost_ns(sw->store, STORE_WRITE, slot, n));
+	transfer_spend(k, STORE_WRITE, n, slots);
 	sw->writes += n;
 	if (!k->config.carries_data)
 		return PW_OK;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		slot[i] = slots[i];
 		pages[i] = page_bytes(k, frames[i]);
-	return store_write(sw->store, slot, n, pages, &sw->why);
+	}
+	return store_write_slots(sw->store, n, slot, pages, &sw->why);
 }
 
 const char *swap_flaw(const struct swap *sw)

@@ -26,9 +26,9 @@ must_use enum pw_err swap_take(struct swap *sw, uint32_t anon, uint32_t *ret);
 void swap_give(struct swap *sw, uint32_t slot);
 static inline bool swap_is_full(const struct swap *sw) { return sw->used >= sw->limit; }
 
-/* Moves the pages of frames to or from consecutive slots; bytes only in runs that carry data.
+/* Moves the pages of frames to or from slots, in one transfer: consecutive slots cost less time.  Bytes only in runs that carry data.
  * => PW_IO and others from the store: nothing is known of the frames (read) or slots (write) */
 enum { SWAP_CLUSTER = 32 };
-must_use enum pw_err swap_read(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[]);
-must_use enum pw_err swap_write(struct kernel *k, uint32_t slot, uint32_t n, const uint32_t frames[]);
+must_use enum pw_err swap_read(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[]);
+must_use enum pw_err swap_write(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[]);
 const char *swap_flaw(const struct swap *sw);
