@@ -156,7 +156,7 @@ static void *floor_serve(void *arg)
 		struct uffd_fault fault[16];
 		int n = uffd_read(u, fault, 16);
 		for (int i = 0; i < n; i++, served++) {
-			if (uffd_copy(u, fault[i].address & ~(uint64_t)(PAGE - 1), page, PAGE, false))
+			if (uffd_copy(u, fault[i].address & ~(uint64_t)(PAGE - 1), page, PAGE, 0))
 				exit(complain("the host would not copy a page"));
 		}
 	}

@@ -321,6 +321,22 @@ enum pw_err page_enter(struct kernel *k, struct process *p, uint64_t page, uint3
 	return PW_OK;
 }
 
+uint32_t page_enter_run(struct kernel *k, struct process *p, uint64_t page, uint32_t n, const uint32_t frames[], unsigned prot,
+                        enum access_kind cause)
+{
+	pfn_t pfns[SWAP_CLUSTER];
+	struct pmap_mapping m = { .vpn = vpn(page), .prot = prot | PMAP_USER, .cause = cause };
+	uint32_t entered;
+	for (uint32_t i = 0; i < n; i++)
+		pfns[i] = frame_pfn(frames[i]);
+	enum pw_err err = pmap_enter_run(p->pmap, &m, n, pfns, &entered);
+	(void)err; /* the rest is not mapped: its fault will say why */
+	for (uint32_t i = 0; i < entered; i++)
+		mapper_set(k, frames[i], p, page + i);
+	process_note_resident(p);
+	return entered;
+}
+
 void *page_bytes(struct kernel *k, uint32_t f)
 {
 	struct pmap_sys *pmap = k->config.pmap;

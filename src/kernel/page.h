@@ -60,6 +60,9 @@ void page_unref_anon(struct kernel *k, uint32_t anon);
 void page_drop_slot(struct kernel *k, uint32_t anon);
 
 /* Maps the page for a process, making room for page tables.  => PW_NOFRAMES, PW_NOMEM: not mapped */
+/* Maps frames at pages in a row, of the same rights.  Returns how many, from the first on, could be mapped at once, without making room. */
+uint32_t page_enter_run(struct kernel *k, struct process *p, uint64_t page, uint32_t n, const uint32_t frames[], unsigned prot,
+                        enum access_kind cause);
 must_use enum pw_err page_enter(struct kernel *k, struct process *p, uint64_t vpn, uint32_t f, unsigned prot,
                                 enum access_kind cause);
 /* The same, without the process becoming the one the page's walks are counted for. */

@@ -65,9 +65,11 @@ static enum pw_err fetch_read(struct kernel *k, const struct fetch *run)
 	return err;
 }
 
+/* They are mapped in runs of equal rights; a page that could not be is there for the next fault. */
 static void fetch_map(struct fault *f, const struct fetch *run)
 {
 	struct kernel *k = f->kernel;
+	unsigned rights[SWAP_CLUSTER];
 	for (uint32_t i = 0; i < run->n; i++) {
 		uint32_t anon = run->anon[i], frame = run->frame[i];
 		k->counts.refaults += (kernel_anon(k, anon)->flags & ANON_EVICTED) != 0;
@@ -75,11 +77,15 @@ static void fetch_map(struct fault *f, const struct fetch *run)
 		page_become_anon(k, frame, anon);
 		page_list(k, frame);
 		kernel_frame(k, frame)->pins++;
-		unsigned rights = space_page_rights(f->process, f->entry, anon);
-		enum pw_err err = page_enter(k, f->process, run->page + i, frame, rights, ACCESS_LOAD);
-		kernel_frame(k, frame)->pins--;
-		k->counts.faulted_around += !err; /* a page that could not be mapped is there for the next fault */
+		rights[i] = space_page_rights(f->process, f->entry, anon);
 	}
+	for (uint32_t i = 0, n; i < run->n; i += n) {
+		for (n = 1; i + n < run->n && rights[i + n] == rights[i];)
+			n++;
+		k->counts.faulted_around += page_enter_run(k, f->process, run->page + i, n, run->frame + i, rights[i], ACCESS_LOAD);
+	}
+	for (uint32_t i = 0; i < run->n; i++)
+		kernel_frame(k, run->frame[i])->pins--;
 }
 
 /* => the first page that was not brought */

@@ -67,6 +67,8 @@ struct pmap_ops {
 	 * frame's bytes are now, to be read, or to be written if it is mapped nowhere; until the next call on sys. */
 	void *(*page_bytes)(struct pmap_sys *sys, pfn_t f);
 	void (*page_freed)(struct pmap_sys *sys, pfn_t f);              /* they are no longer wanted.  => it is mapped nowhere */
+	/* For an implementation that maps many pages for less than each by itself, else NULL: see pmap_enter_run. */
+	enum pw_err (*enter_run)(struct pmap *p, const struct pmap_mapping *m, uint32_t n, const pfn_t frames[], uint32_t *ret_n);
 };
 
 /* Every implementation's structs begin with these. */
@@ -83,6 +85,22 @@ struct pmap {
 static inline enum pw_err pmap_create(struct pmap_sys *s, struct pmap **ret) { return s->ops->create(s, ret); }
 static inline void pmap_unref(struct pmap *p) { p->sys->ops->unref(p); }
 must_use static inline enum pw_err pmap_enter(struct pmap *p, const struct pmap_mapping *m) { return p->sys->ops->enter(p, m); }
+/* n pages in a row, m the first of them, each to its own of frames (m->pfn is not looked at), as so many calls of enter would do:
+ * *ret_n is how many were entered, the error that of the next.  => m->level is 0 */
+must_use static inline enum pw_err pmap_enter_run(struct pmap *p, const struct pmap_mapping *m, uint32_t n, const pfn_t frames[],
+                                                  uint32_t *ret_n)
+{
+	struct pmap_mapping one = *m;
+	enum pw_err err = PW_OK;
+	if (p->sys->ops->enter_run)
+		return p->sys->ops->enter_run(p, m, n, frames, ret_n);
+	for (*ret_n = 0; !err && *ret_n < n; *ret_n += !err) {
+		one.vpn.v = m->vpn.v + *ret_n;
+		one.pfn = frames[*ret_n];
+		err = pmap_enter(p, &one);
+	}
+	return err;
+}
 static inline void pmap_remove(struct pmap *p, struct vpn_range r) { p->sys->ops->remove(p, r); }
 static inline void pmap_protect(struct pmap *p, struct vpn_range r, unsigned prot) { p->sys->ops->protect(p, r, prot); }
 static inline bool pmap_extract(struct pmap *p, vpn_t n, struct pmap_mapping *ret) { return p->sys->ops->extract(p, n, ret); }

@@ -45,22 +45,52 @@ static uint8_t *frame_bytes(struct host *h, struct host_frame *f)
 	return f->place == PLACE_STAGED ? host_stage_bytes(h, f->at) : (uint8_t *)(uintptr_t)address_of(f->space, f->vpn);
 }
 
-/* The bytes of a frame go from aside into the window, where nothing is.  => on error nothing has changed */
-static enum pw_err frame_install(struct host *h, struct host_frame *f, bool store)
+/* How many frames, from the first on, can come in by one copy: pages in a row, aside in a row, all of them writable or none. */
+static uint32_t frames_together(struct host_frame *const f[], const bool writable[], uint32_t n)
 {
-	bool writable = host_stay_begin(h, f, store);
-	if (f->place == PLACE_NONE)
-		memset(frame_bytes(h, f), 0, PAGE_BYTES);
-	enum pw_err err = uffd_copy(h->uffd, address_of(f->space, f->vpn), host_stage_bytes(h, f->at), PAGE_BYTES, !writable);
-	if (err)
-		return err;
+	uint32_t count = 1;
+	while (count < n && f[count]->at == f[0]->at + count && f[count]->vpn == f[0]->vpn + count && writable[count] == writable[0])
+		count++;
+	return count;
+}
+
+static void frame_is_in(struct host *h, struct host_frame *f, bool writable)
+{
 	host_stage_give(h, f->at);
 	f->place = PLACE_MAPPED;
 	f->kept = false;
 	f->writable = writable;
 	f->bits |= writable ? PMAP_MODIFIED : 0;
 	host_word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
+}
+
+/* The bytes of frames go from aside into the window, where nothing is.  *ret_n: of how many.  => on error nothing has changed for the
+ * others */
+static enum pw_err frames_install(struct host *h, uint32_t n, struct host_frame *const f[], bool store, unsigned how, uint32_t *ret_n)
+{
+	bool writable[RUN_MOST];
+	for (uint32_t i = 0; i < n; i++)
+		writable[i] = host_stay_begin(h, f[i], store);
+	for (uint32_t at = 0, count; at < n; at += count) {
+		count = frames_together(f + at, writable + at, n - at);
+		*ret_n = at;
+		enum pw_err err = uffd_copy(h->uffd, address_of(f[at]->space, f[at]->vpn), host_stage_bytes(h, f[at]->at),
+		                            (uint64_t)count * PAGE_BYTES, how | (writable[at] ? 0 : UFFD_PROTECTED));
+		if (err)
+			return err;
+		for (uint32_t i = count; i-- > 0;) /* from the last on, so that they are in a row again when taken again */
+			frame_is_in(h, f[at + i], writable[at]);
+	}
+	*ret_n = n;
 	return PW_OK;
+}
+
+static enum pw_err frame_install(struct host *h, struct host_frame *f, bool store)
+{
+	uint32_t n;
+	if (f->place == PLACE_NONE)
+		memset(frame_bytes(h, f), 0, PAGE_BYTES);
+	return frames_install(h, 1, &f, store, 0, &n);
 }
 
 /* A frame that is mapped here already gets these rights. */
@@ -93,10 +123,11 @@ static void way_clear(struct host_pmap *p, struct host_frame *f, uint64_t vpn)
 		pmap_host_flush(&h->sys);
 }
 
-static enum pw_err host_enter(struct pmap *pmap, const struct pmap_mapping *m)
+/* A mapping is noted.  => *ret: the frame, if its bytes must come into the window, which is free for them, else NULL */
+static enum pw_err enter_begin(struct host_pmap *p, const struct pmap_mapping *m, struct host_frame **ret)
 {
-	struct host_pmap *p = space_of(pmap);
-	struct host *h = host_of(pmap->sys);
+	struct host *h = host_of(p->pmap.sys);
+	*ret = NULL;
 	if (m->level || m->unmanaged)
 		return PW_UNSUPPORTED;
 	if (m->pfn.v >= h->n_frames)
@@ -119,10 +150,60 @@ static enum pw_err host_enter(struct pmap *pmap, const struct pmap_mapping *m)
 	f->vpn = m->vpn.v;
 	f->prot = (uint8_t)m->prot;
 	host_word_set(p, f->vpn, (uint32_t)m->pfn.v + 1);
-	enum pw_err err = frame_install(h, f, m->cause == ACCESS_STORE);
+	*ret = f;
+	return PW_OK;
+}
+
+static enum pw_err host_enter(struct pmap *pmap, const struct pmap_mapping *m)
+{
+	struct host *h = host_of(pmap->sys);
+	struct host_frame *f;
+	enum pw_err err = enter_begin(space_of(pmap), m, &f);
+	if (err || !f)
+		return err;
+	err = frame_install(h, f, m->cause == ACCESS_STORE);
 	if (err)
 		host_frame_detach(h, f);
 	return err == PW_NOMEM ? err : err ? PW_INVALID : PW_OK;
+}
+
+/* As many pages of the run as can be copied together: fresh ones, whose bytes are aside. */
+static enum pw_err run_part(struct pmap *pmap, const struct pmap_mapping *m, uint32_t n, const pfn_t frames[], uint32_t *ret_n)
+{
+	struct host *h = host_of(pmap->sys);
+	struct host_frame *f[RUN_MOST];
+	uint32_t begun = 0;
+	enum pw_err err = PW_OK;
+	for (; !err && begun < n && begun < RUN_MOST && h->frame[frames[begun].v].place == PLACE_STAGED; begun += !err) {
+		struct pmap_mapping one = *m;
+		one.vpn.v += begun;
+		one.pfn = frames[begun];
+		err = enter_begin(space_of(pmap), &one, &f[begun]);
+	}
+	enum pw_err end = frames_install(h, begun, f, m->cause == ACCESS_STORE, UFFD_QUIET, ret_n);
+	for (uint32_t i = *ret_n; i < begun; i++)
+		host_frame_detach(h, f[i]);
+	return end ? end : err;
+}
+
+static enum pw_err host_enter_run(struct pmap *pmap, const struct pmap_mapping *m, uint32_t n, const pfn_t frames[], uint32_t *ret_n)
+{
+	struct pmap_mapping next = *m;
+	uint32_t entered;
+	for (*ret_n = 0; *ret_n < n; *ret_n += entered) {
+		next.vpn.v = m->vpn.v + *ret_n;
+		next.pfn = frames[*ret_n];
+		enum pw_err err = run_part(pmap, &next, n - *ret_n, frames + *ret_n, &entered);
+		if (!err && !entered) {
+			err = host_enter(pmap, &next);
+			entered = !err;
+		}
+		if (err) {
+			*ret_n += entered;
+			return err == PW_NOMEM ? err : PW_INVALID;
+		}
+	}
+	return PW_OK;
 }
 
 /* Calls visit for every frame mapped in the range, in order within 512 pages. */
@@ -450,6 +531,7 @@ static const struct pmap_ops host_ops = {
 	.destroy = host_destroy,
 	.page_bytes = host_page_bytes,
 	.page_freed = host_page_freed,
+	.enter_run = host_enter_run,
 };
 
 enum pw_err pmap_host_create(uint64_t n_frames, const struct uffd *u, struct pmap_sys **ret)

@@ -153,11 +153,12 @@ static enum pw_err uffd_error(int error)
 	}
 }
 
-enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, bool protect)
+enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, unsigned how)
 {
+	uint64_t mode = (how & UFFD_PROTECTED ? UFFDIO_COPY_MODE_WP : 0) | (how & UFFD_QUIET ? UFFDIO_COPY_MODE_DONTWAKE : 0);
 	for (uint64_t done = 0; done < bytes;) {
 		struct uffdio_copy c = { .dst = to + done, .src = (uintptr_t)from + done, .len = bytes - done,
-		                         .mode = protect ? UFFDIO_COPY_MODE_WP : 0 };
+		                         .mode = mode };
 		if (!ioctl(u->fd, UFFDIO_COPY, &c))
 			return PW_OK;
 		if (errno != EAGAIN && errno != EINTR)

@@ -31,8 +31,10 @@ must_use enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_
 /* Waits for faults.  Returns how many there are; 0: it was interrupted; -1: the descriptor is of no use any more. */
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max);
 
-/* Puts a copy there and wakes who waits for it.  => PW_EXISTS: a page is there; PW_NOTMAPPED: the range is not registered */
-must_use enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, bool protect);
+enum { UFFD_PROTECTED = 1, UFFD_QUIET = 2 };
+/* Puts a copy there (PROTECTED: stores to it fault) and wakes who waits for it (QUIET: nobody, for each has a fault of its own that is
+ * still to be answered).  => PW_EXISTS: a page is there; PW_NOTMAPPED: the range is not registered */
+must_use enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint64_t bytes, unsigned how);
 /* Stores to pages of the range that are there fault from now on, or (on false) do so no longer, and who waits is woken. */
 must_use enum pw_err uffd_protect(const struct uffd *u, uint64_t start, uint64_t bytes, bool on);
 void uffd_wake(const struct uffd *u, uint64_t start, uint64_t bytes);

@@ -135,18 +135,42 @@ static enum pw_err ram_read(struct store *s, uint32_t n, const uint64_t slot[], 
 	return PW_OK;
 }
 
+/* How many of the slots lie one after the other in one leaf, from the first on. */
+static uint32_t slots_together(const struct ram *r, const uint64_t slot[], uint32_t n)
+{
+	uint32_t count = 1;
+	while (count < n && slot[count] == slot[0] + count && slot[count] % r->slots.leaf_slots)
+		count++;
+	return count;
+}
+
+/* Slots that lie together.  What the host has to give, it gives in one call: a fault for each page would cost more than its copy.
+ * Hosts that know no such call (before Linux 5.14) fault. */
+static enum pw_err run_write(struct ram *r, uint32_t n, const uint64_t slot[], const void *const pages[])
+{
+	struct ram_leaf *leaf = slots_leaf(&r->slots, slot[0]);
+	bool is_fresh = !leaf || !bit_get(leaf->held, (uint32_t)(slot[0] % r->slots.leaf_slots));
+	enum pw_err err = PW_OK;
+	for (uint32_t i = 0; !err && i < n; i++)
+		leaf = ram_take(r, slot[i], &err);
+	if (err)
+		return err;
+	if (n > 1 && is_fresh)
+		madvise(ram_at(r, leaf, slot[0]), (size_t)n * r->store.page_bytes, MADV_POPULATE_WRITE);
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(ram_at(r, leaf, slot[i]), pages[i], r->store.page_bytes);
+	return PW_OK;
+}
+
 static enum pw_err ram_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
 	struct ram *r = (struct ram *)s;
-	for (uint32_t i = 0; i < n; i++) {
-		enum pw_err err;
-		struct ram_leaf *leaf = ram_take(r, slot[i], &err);
-		if (!leaf)
-			return pw_fail(why, err, "store ram: slot %llu: %s", (unsigned long long)slot[i],
-			               err == PW_NOSPACE ? "its capacity is used up" : pw_err_text(err));
-		memcpy(ram_at(r, leaf, slot[i]), pages[i], s->page_bytes);
+	enum pw_err err = PW_OK;
+	for (uint32_t i = 0, count; !err && i < n; i += count) {
+		count = slots_together(r, slot + i, n - i);
+		err = run_write(r, count, slot + i, pages + i);
 	}
-	return PW_OK;
+	return !err ? PW_OK : pw_fail(why, err, "store ram: %s", err == PW_NOSPACE ? "its capacity is used up" : pw_err_text(err));
 }
 
 static void ram_discard(struct store *s, uint64_t slot, uint32_t n)
