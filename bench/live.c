@@ -1,7 +1,7 @@
 /* live.c - what touching a page costs: paged by pageworks, when run under it, and what the host's own part of that is.
  *
- *     live touch PAGES [CYCLES]     first touch, then reads and writes in order and at random, of anonymous memory of so many pages;
- *                                   CYCLES: passes in order over all of it, last
+ *     live touch PAGES              first touch, then reads and writes in order and at random, of anonymous memory of so many pages
+ *     live cycle PAGES TIMES        reads in order over all of it, so often
  *     live threads PAGES THREADS    threads that read at random, each in its own part
  *     live floor PAGES              the raw round trip: a fault of one thread, answered by another on the same processor
  *
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 
 enum { PAGE = 4096, THREADS_MOST = 64 };
@@ -90,7 +89,7 @@ static void touch_all(void)
 		page_make(i);
 }
 
-static int bench_touch(uint64_t cycles)
+static int bench_touch(void)
 {
 	struct clock since = now();
 	touch_all();
@@ -99,14 +98,18 @@ static int bench_touch(uint64_t cycles)
 	touches("random_read", true, false);
 	touches("random_write", true, true);
 	touches("write", false, true);
-	since = now();
-	for (uint64_t i = 0; i < cycles * n_pages; i++)
+	puts("");
+	return 0;
+}
+
+static int bench_cycle(uint64_t times)
+{
+	touch_all();
+	struct clock since = now();
+	for (uint64_t i = 0; i < times * n_pages; i++)
 		page_check(i % n_pages);
-	if (cycles)
-		report("cycle", since, cycles * n_pages);
-	struct rusage use;
-	getrusage(RUSAGE_SELF, &use);
-	printf("host_faults %ld\n", use.ru_minflt + use.ru_majflt);
+	report("cycle", since, times * n_pages);
+	puts("");
 	return 0;
 }
 
@@ -191,11 +194,13 @@ int main(int argc, char **argv)
 	uint64_t more = 0;
 	struct pw_why why = { "" };
 	if (argc < 3 || text_size(argv[2], &n_pages, &why) || !n_pages || (argc > 3 && text_size(argv[3], &more, &why)))
-		return complain("live touch PAGES [CYCLES] | threads PAGES THREADS | floor PAGES");
+		return complain("live touch PAGES | cycle PAGES TIMES | threads PAGES THREADS | floor PAGES");
 	if (!memory_map())
 		return complain("no memory");
 	if (!strcmp(argv[1], "touch"))
-		return bench_touch(more);
+		return bench_touch();
+	if (!strcmp(argv[1], "cycle"))
+		return bench_cycle(more);
 	if (!strcmp(argv[1], "threads"))
 		return bench_threads(more);
 	return bench_floor();

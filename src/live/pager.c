@@ -424,7 +424,7 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 		.pmap = p->pmap, .carries_data = true, .n_frames = c->ram_most / PAGER_PAGE + 1,
 		.page_frames = pager_frames_of(p, c->ram_bytes), .page_shift = 12, .personality = c->personality,
 		.policy = c->policy, .policy_params = c->params, .va_bits = bits, .swap = c->swap, .cost = &cost_default, .seed = c->seed,
-		.ahead = c->ahead, .slots_stay = true, .read_retries = READ_RETRIES, .files = c->files,
+		.ahead = c->ahead ? c->ahead : 1, .slots_stay = true, .read_retries = READ_RETRIES, .files = c->files,
 	};
 	err = kernel_create(&k, &p->kernel, why);
 	if (!err)

@@ -12,8 +12,9 @@
  *                              copied aside if still wanted, then dropped, 64 in one call
  *
  * Modified: a page comes in write-protected unless a store brought it; the first store faults, and touch() sets the bit as an MMU
- * would.  A page that is likely to be written comes in writable at once and counts as modified (pmap_host_guess.c).  Referenced: clearing the
- * bit puts the page into the queue but keeps its translation (KEPT); the next touch finds it aside and brings it back, without I/O.
+ * would.  A page that is likely to be written comes in writable at once and counts as modified (pmap_host_guess.c).  Referenced:
+ * clearing the bit puts the page into the queue but keeps its translation (KEPT); the next touch finds it aside and brings it back,
+ * without I/O.
  *
  * 1. The bytes of a DYING page in the window are those of the frame: it is write-protected before they are read, so the program going on
  *    does no harm, and the drop may wait.  What must not be read on is flushed by the caller (unmapped memory) or by enter (another page
