@@ -169,7 +169,8 @@ struct kernel_config {
 	                               * as another; false: to a fresh one, next to that of the page before */
 	uint32_t read_retries;        /* how often a read of swap that ended in an I/O error is made again */
 	uint32_t ahead;               /* linux: swapped pages behind sequential faults come in and are mapped at once, up to so many, for
-	                               * machines where a fault costs more than a page (1: none); 0: unmapped neighbours, as Linux reads them */
+	                               * machines where a fault costs more than a page; 1: none; 0: unmapped neighbours, as Linux reads
+	                               * them */
 	const struct cost_model *cost;
 	uint64_t seed;
 	/* Recency for policies that want it: frames referenced since they were last asked for, in order of last reference, in
