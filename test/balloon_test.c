@@ -291,6 +291,31 @@ static void equals_stay_equal(void **state)
 	guests_destroy(g);
 }
 
+/* The guest's kernel fills huge pages whole, so the host has all of them, in memory or in swap. */
+static void huge_pages_are_backed_whole(void **state)
+{
+	(void)state;
+	static const struct words words[] = { { "ram", "16M" }, { "hostram", "3M" }, { "huge", "always" }, { NULL, NULL } };
+	struct guests *g = guests_of(1, words);
+	enum { BLOCK = 512, AT = BASE / PAGE };
+	struct process *p = process_in(g, 0, 1, 6 * BLOCK);
+	struct pw_why why;
+	uint64_t first = (BLOCK - AT % BLOCK) % BLOCK;
+	for (unsigned i = 0; i < 4; i++)
+		word_write(g, 0, p, first + i * BLOCK, i + 7);
+	struct balloons_state s = state_of(g, 0);
+	assert_in_range(s.share.resident_pages + s.share.swapped_pages, 4 * BLOCK, 4 * BLOCK + 16);
+	assert_true(s.share.swapped_pages > 3 * BLOCK / 2);
+	sound(g);
+	assert_int_equal(balloons_limit(guests_balloons(g), 0, 600, &why), PW_OK);
+	s = state_of(g, 0);
+	assert_true(s.share.resident_pages + s.share.swapped_pages <= 600);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(word_read(g, 0, p, first + i * BLOCK), i + 7);
+	sound(g);
+	guests_destroy(g);
+}
+
 /* Frames and host memory that fail to be had leave everything sound. */
 static void failures_leave_it_sound(void **state)
 {
@@ -346,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_balloon_ends_double_paging),
 		cmocka_unit_test(memory_goes_where_it_is_needed),
 		cmocka_unit_test(equals_stay_equal),
+		cmocka_unit_test(huge_pages_are_backed_whole),
 		cmocka_unit_test(failures_leave_it_sound),
 		cmocka_unit_test(guests_that_cannot_be),
 	};

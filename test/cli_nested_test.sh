@@ -29,6 +29,24 @@ point $? "a short host evicts its guest's memory"
 "$pageworks" run --quiet --json r.json --nested sv39x4 --format sv39 --warmup 10K --cpus 2 $trace && grep -q '"failed": \[\]' r.json
 point $? "warm-up and two CPUs"
 
+# Huge pages of a guest: its kernel fills them whole, so the host has to back them whole, and to keep what it evicts.  The guest
+# sees none of it.
+huge() { # FORMAT NESTED MORE...
+	format=$1 nested=$2
+	shift 2
+	"$pageworks" run --quiet --json plain.json --format "$format" --ram 64M --huge always "$@" $trace &&
+		"$pageworks" run --quiet --json r.json --format "$format" --nested "$nested" --hostram 6M --ram 64M --swap ram \
+			--huge always "$@" $trace && grep -q '"failed": \[\]' r.json &&
+		[ "$(figure r.json total)" = "$(figure plain.json total)" ] &&
+		[ "$(figure r.json filled_pages)" = "$(figure plain.json filled_pages)" ] && [ "$(figure r.json filled_pages)" -gt 1500 ] &&
+		[ "$(figure r.json host_faults)" -gt 2048 ] && [ "$(figure r.json host_written_back)" -gt 500 ]
+	point $? "huge pages of $format over $nested $*"
+}
+huge x86-64 ept
+huge x86-64 ept --fragment 30 --scan 5K
+huge sv39 sv39x4 --personality linux
+huge arm64-4k x86-64 --cpus 2
+
 refused 125 "did you mean" run --nested epT $trace
 refused 125 "number of TLB entries" run --nested ept:many $trace
 refused 125 "--nested" run --hostram 4M $trace

@@ -186,6 +186,9 @@ struct kernel_config {
 	/* A page is about to be copied: the kernel reads this frame, which a driver that keeps its own account of use must know.  NULL:
 	 * nobody wants to. */
 	void (*copied)(void *ctx, pfn_t from);
+	/* The kernel itself uses the bytes of a frame: it fills it (a store), or reads it to copy it or to write it out (a load).  The host
+	 * of a guest must know.  NULL: there is none. */
+	void (*used)(void *ctx, pfn_t f, enum access_kind kind);
 	/* A page leaves its frame to make room: where it was mapped last (pid 0: nowhere), and whether it has to be written, which may
 	 * fail: then it stays.  NULL: nobody wants to know. */
 	void (*evicting)(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty);

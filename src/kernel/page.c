@@ -81,8 +81,15 @@ enum pw_err page_become_file(struct kernel *k, uint32_t f, struct object *o, uin
 	return PW_OK;
 }
 
+void page_used_by_kernel(struct kernel *k, uint32_t f, enum access_kind kind)
+{
+	if (k->config.used)
+		k->config.used(k->config.ctx, frame_pfn(f), kind);
+}
+
 static void bytes_zero(struct kernel *k, uint32_t f)
 {
+	page_used_by_kernel(k, f, ACCESS_STORE);
 	if (k->config.carries_data)
 		memset(page_bytes(k, f), 0, kernel_page_bytes(k));
 }
@@ -352,6 +359,8 @@ void page_fill_zero(struct kernel *k, uint32_t f)
 void page_copy_quietly(struct kernel *k, uint32_t to, uint32_t from)
 {
 	kernel_spend(k, kernel_page_ns(k, k->config.cost->fault_copy));
+	page_used_by_kernel(k, from, ACCESS_LOAD);
+	page_used_by_kernel(k, to, ACCESS_STORE);
 	if (k->config.carries_data)
 		memcpy(page_bytes(k, to), page_bytes(k, from), kernel_page_bytes(k));
 }
@@ -367,6 +376,7 @@ void page_copy(struct kernel *k, uint32_t to, uint32_t from)
 enum pw_err page_file_read(struct kernel *k, const struct object *o, uint64_t index, uint32_t f)
 {
 	const struct kernel_files *files = k->config.files;
+	page_used_by_kernel(k, f, ACCESS_STORE);
 	if (!k->config.carries_data)
 		return PW_OK;
 	if (inject(INJECT_STORE_READ))
@@ -378,6 +388,7 @@ enum pw_err page_file_write(struct kernel *k, const struct object *o, uint64_t i
 {
 	const struct kernel_files *files = k->config.files;
 	kernel_spend(k, k->config.cost->file_read);
+	page_used_by_kernel(k, f, ACCESS_LOAD);
 	if (!k->config.carries_data)
 		return PW_OK;
 	if (inject(INJECT_STORE_WRITE))

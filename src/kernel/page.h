@@ -75,6 +75,8 @@ void page_disown(struct kernel *k, uint32_t f, const struct process *p, uint64_t
 
 /* Bytes, in runs that carry data; otherwise only the time of it. */
 void *page_bytes(struct kernel *k, uint32_t f);
+/* The kernel uses the bytes of a frame: who wants to know is told. */
+void page_used_by_kernel(struct kernel *k, uint32_t f, enum access_kind kind);
 void page_fill_zero(struct kernel *k, uint32_t f);
 void page_copy(struct kernel *k, uint32_t to, uint32_t from);
 /* The same, and nobody is told that from was used. */

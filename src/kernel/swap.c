@@ -100,6 +100,8 @@ enum pw_err swap_read(struct kernel *k, uint32_t n, const uint32_t slots[], cons
 	void *pages[SWAP_CLUSTER];
 	transfer_spend(k, STORE_READ, n, slots);
 	sw->reads += n;
+	for (uint32_t i = 0; i < n; i++)
+		page_used_by_kernel(k, frames[i], ACCESS_STORE);
 	if (!k->config.carries_data)
 		return PW_OK;
 	for (uint32_t i = 0; i < n; i++) {
@@ -119,6 +121,8 @@ enum pw_err swap_write(struct kernel *k, uint32_t n, const uint32_t slots[], con
 	const void *pages[SWAP_CLUSTER];
 	transfer_spend(k, STORE_WRITE, n, slots);
 	sw->writes += n;
+	for (uint32_t i = 0; i < n; i++)
+		page_used_by_kernel(k, frames[i], ACCESS_LOAD);
 	if (!k->config.carries_data)
 		return PW_OK;
 	for (uint32_t i = 0; i < n; i++) {

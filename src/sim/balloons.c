@@ -28,6 +28,7 @@ enum { DEARER = 2 };
 struct guest {
 	struct kernel *kernel;
 	uint64_t need_base;      /* at the last decision */
+	uint64_t need;           /* from then to the one that is being made: what that itself costs does not count */
 	struct kernel_counts counts_base;
 	struct fault_counts faults_base; /* the host's, both at balloons_count() */
 };
@@ -74,7 +75,7 @@ static uint64_t need_ever(struct balloons *b, unsigned i) { return guest_counts(
 /* Nothing for who has frames that hold nothing. */
 static double price_of(struct balloons *b, unsigned i)
 {
-	return guest_counts(b, i).free_frames ? 0 : (double)(need_ever(b, i) - b->guest[i].need_base + 1) / (double)limit_of(b, i);
+	return guest_counts(b, i).free_frames ? 0 : (double)(b->guest[i].need + 1) / (double)limit_of(b, i);
 }
 
 static struct fault_counts faults_since(const struct fault_counts *now, const struct fault_counts *base)
@@ -89,14 +90,17 @@ static struct fault_counts faults_since(const struct fault_counts *now, const st
 	return c;
 }
 
+static void need_settle(struct guest *g, uint64_t ever) { g->need = ever - g->need_base; }
+
 void balloons_look(struct balloons *b, unsigned guest, struct balloons_state *ret)
 {
-	const struct guest *g = &b->guest[guest];
+	struct guest *g = &b->guest[guest];
+	need_settle(g, need_ever(b, guest));
 	struct kernel_counts k = guest_counts(b, guest);
 	*ret = (struct balloons_state){
 		.share = share_of(b, guest), .limit = limit_of(b, guest), .balloon = k.balloon_frames,
 		.guest_major = k.faults.major - g->counts_base.faults.major, .guest_evicted = k.evicted - g->counts_base.evicted,
-		.need = need_ever(b, guest) - g->need_base, .price = price_of(b, guest),
+		.need = g->need, .price = price_of(b, guest),
 	};
 	ret->share.faults = faults_since(&ret->share.faults, &g->faults_base);
 }
@@ -205,7 +209,7 @@ static struct balloons_move make_fit(struct balloons *b, uint64_t over, uint64_t
 static struct balloons_move move_some(struct balloons *b, uint64_t spare, uint64_t n)
 {
 	struct balloons_move m = { .from = -1, .to = dearest(b), .why = "nobody needs more than he has" };
-	if (m.to < 0 || need_ever(b, (unsigned)m.to) == b->guest[m.to].need_base)
+	if (m.to < 0 || !b->guest[m.to].need)
 		return m;
 	m.why = "it was free, and pages came back that had to leave";
 	m.frames = give(b, (unsigned)m.to, spare < n ? spare : n);
@@ -226,6 +230,8 @@ struct balloons_move balloons_balance(struct balloons *b, uint64_t n)
 {
 	uint64_t sum = limits_sum(b), capacity = hypervisor_capacity(b->host);
 	n = n ? n : 1;
+	for (unsigned i = 0; i < b->n; i++)
+		need_settle(&b->guest[i], need_ever(b, i));
 	struct balloons_move m = sum > capacity ? make_fit(b, sum - capacity, n) : move_some(b, capacity - sum, n);
 	for (unsigned i = 0; i < b->n; i++)
 		b->guest[i].need_base = need_ever(b, i);

@@ -43,6 +43,8 @@ struct computer {
 	struct kernel_files files;
 	struct computer_eviction eviction[COMPUTER_EVICTIONS];
 	unsigned n_evictions;
+	unsigned cpu;            /* that made the last access */
+	bool host_short;         /* the host had no memory for what the kernel did in it */
 };
 
 struct kernel *computer_kernel(struct computer *c) { return c->kernel; }
@@ -64,6 +66,14 @@ static uint64_t answer_last_use(void *ctx, pfn_t frame)
 }
 
 static uint64_t answer_walks(void *ctx, pfn_t frame) { return machine_frame_take_walks(((struct computer *)ctx)->machine, frame); }
+
+/* The kernel of a guest uses its memory. */
+static void note_use(void *ctx, pfn_t f, enum access_kind kind)
+{
+	struct computer *c = ctx;
+	if (!hypervisor_access(c->host, c->parts.guest, c->cpu, f, kind))
+		c->host_short = true;
+}
 
 static void note_eviction(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty)
 {
@@ -206,6 +216,7 @@ static enum pw_err build_kernel(struct computer *c, struct pw_why *why)
 		.va_bits = run_user_bits(&o->format), .file_cache_cold = o->cold_files,
 		.overcommit = o->overcommit, .huge_shift = run_huge_shift(o), .huge = o->huge, .fragment = o->fragment,
 		.swap = c->swap, .cost = &o->cost, .seed = o->seed, .ctx = c, .now = answer_now, .evicting = note_eviction,
+		.used = c->host ? note_use : NULL,
 		.touched = recency ? answer_touched : NULL,
 		.last_use = recency && o->policy->sees == POLICY_SEES_EVERY ? NULL : answer_last_use,
 	};
@@ -346,6 +357,8 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 	if (a->n_faults++ == 0)
 		a->trap = stop->fault;
 	a->fault = process_fault(p, cpu, stop->va, stop->kind);
+	if (c->host_short)
+		return host_answers(a, false);
 	if (c->parts.faulted)
 		c->parts.faulted(c->parts.ctx, p, stop->va, &a->fault);
 	if (a->fault.outcome != FAULT_OUTCOME_RESOLVED)
@@ -357,7 +370,7 @@ static bool serve(struct computer *c, struct process *p, unsigned cpu, const str
 		return true;
 	if (!c->opt.policy->arrival_counts && tells)
 		machine_expect(c->machine, m.pfn);
-	return !c->host || host_answers(a, hypervisor_filled(c->host, c->parts.guest, cpu, m.pfn));
+	return true;
 }
 
 void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_t va, enum access_kind kind, void *bytes, uint64_t n,
@@ -367,6 +380,8 @@ void computer_access(struct computer *c, struct process *p, unsigned cpu, vaddr_
 	ref_t ref = ref_make(va, kind);
 	*ret = (struct computer_access){ .va = va, .kind = kind };
 	c->n_evictions = 0;
+	c->cpu = cpu;
+	c->host_short = false;
 	process_activate(p, cpu);
 	while (!ret->done && ret->n_faults + ret->n_host_faults < ATTEMPTS) {
 		for (unsigned i = 0; i < machine_n_tlbs(c->machine); i++)

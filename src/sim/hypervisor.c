@@ -8,7 +8,7 @@
  *      host    machine: its walk, its TLB    fault -> process_fault    reclaim, swap -> the guest's TLBs follow
  *
  * 1. The host's frames carry no bytes: those of the guest stay where the guest's machine has them (machine/nested.c).
- * 2. What the guest's kernel writes is a store to the host too, so that no page it filled counts as clean.
+ * 2. What the guest's kernel fills and writes out are accesses to the host too: no page it filled counts as clean.
  * 3. Reclaim is lru over what the host sees, its own translations: a hit in the guest's TLB is hidden from it, as on hardware.
  *
  * Rejected: a table filled in advance (it hides what the first touch of guest memory costs, and cannot be short). */
@@ -141,12 +141,12 @@ bool hypervisor_fault(struct hypervisor *h, unsigned guest, unsigned cpu, const 
 	return f.outcome == FAULT_OUTCOME_RESOLVED;
 }
 
-bool hypervisor_filled(struct hypervisor *h, unsigned guest, unsigned cpu, pfn_t frame)
+bool hypervisor_access(struct hypervisor *h, unsigned guest, unsigned cpu, pfn_t frame, enum access_kind kind)
 {
-	ref_t store = ref_make(vpn_addr(vpn(frame.v), h->page_shift), ACCESS_STORE);
+	ref_t ref = ref_make(vpn_addr(vpn(frame.v), h->page_shift), kind);
 	cpu += hypervisor_cpu(h, guest);
 	for (unsigned tries = 0; tries < FAULTS_MOST; tries++) {
-		struct machine_stop stop = machine_run(h->machine, cpu, &store, 1);
+		struct machine_stop stop = machine_run(h->machine, cpu, &ref, 1);
 		if (stop.why == MACHINE_DONE)
 			return true;
 		if (process_fault(h->guest[guest], cpu, stop.va, stop.kind).outcome != FAULT_OUTCOME_RESOLVED)

@@ -22,9 +22,9 @@ struct machine *hypervisor_machine(struct hypervisor *h);
 unsigned hypervisor_cpu(const struct hypervisor *h, unsigned guest);
 /* Serves a fault of kind MACHINE_FAULT_HOST.  => false: the host has no memory for it, or none it may give */
 bool hypervisor_fault(struct hypervisor *h, unsigned guest, unsigned cpu, const struct machine_stop *stop);
-/* The guest's kernel has filled a frame of its memory (zeros, a page read from a disk): to the host a store like any other.
+/* The guest's kernel uses a frame of its memory: it fills it, or reads it to write it out.  To the host that is an access like any.
  * => false: the host has no memory for it */
-bool hypervisor_filled(struct hypervisor *h, unsigned guest, unsigned cpu, pfn_t frame);
+bool hypervisor_access(struct hypervisor *h, unsigned guest, unsigned cpu, pfn_t frame, enum access_kind kind);
 /* The guest has given this frame up: what the host has behind it, in memory or in swap, goes. */
 void hypervisor_drop(struct hypervisor *h, unsigned guest, pfn_t frame);
 

@@ -88,6 +88,14 @@ static uint64_t run_now(void *ctx)
 	return machine_now(r->machine);
 }
 
+/* The kernel of a guest uses its memory.  What the host cannot give ends the run at the next boundary. */
+static void run_used(void *ctx, pfn_t f, enum access_kind kind)
+{
+	struct run *r = ctx;
+	if (!hypervisor_access(r->host, 0, r->cpu, f, kind) && r->host_short == UINT64_MAX)
+		r->host_short = f.v << r->opt.format.page_shift;
+}
+
 static uint64_t run_last_use(void *ctx, pfn_t frame)
 {
 	struct run *r = ctx;
@@ -157,7 +165,8 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
 		.overcommit = r->opt.overcommit, .huge_shift = run_huge_shift(&r->opt), .huge = r->opt.huge, .fragment = r->opt.fragment,
 		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .now = run_now,
-		.last_use = run_wants_every(&r->opt) ? NULL : run_last_use, .next_use = r->opt.policy->wants_future ? run_next_use : NULL,
+		.used = r->host ? run_used : NULL, .last_use = run_wants_every(&r->opt) ? NULL : run_last_use,
+		.next_use = r->opt.policy->wants_future ? run_next_use : NULL,
 	};
 	enum pw_err err = kernel_create(&kc, &r->kernel, why);
 	if (err == PW_OK)
@@ -176,6 +185,7 @@ enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_
 		r->opt.refbits = REFBITS_EXACT; /* who knows the future must know the past */
 	for (unsigned i = 0; i < RUN_CPUS_MAX; i++)
 		r->on_cpu[i] = -1;
+	r->host_short = UINT64_MAX;
 	enum pw_err err = run_build_machine(r, why);
 	if (err == PW_OK)
 		err = run_build_kernel(r, why);
@@ -281,7 +291,7 @@ static enum run_state run_host_short(struct run *r, uint64_t at)
 }
 
 /* Tells the working set which page came into which frame, and the machine if the policy knows of the reference to come. */
-static void run_note_install(struct run *r, struct run_process *p, unsigned cpu, vaddr_t va, bool arrived)
+static void run_note_install(struct run *r, struct run_process *p, vaddr_t va, bool arrived)
 {
 	struct pmap_mapping m;
 	struct pmap *space = process_pmap(p->process);
@@ -290,8 +300,6 @@ static void run_note_install(struct run *r, struct run_process *p, unsigned cpu,
 		return;
 	if (ws_installed(r->ws, p->pid, page, m.pfn) != PW_OK)
 		run_fail(r, PW_NOMEM, "out of memory for the working set");
-	if (arrived && r->host && !hypervisor_filled(r->host, 0, cpu, m.pfn))
-		run_host_short(r, m.pfn.v << r->opt.format.page_shift);
 	if (arrived && !r->opt.policy->arrival_counts && run_wants_recency(&r->opt))
 		machine_expect(r->machine, m.pfn);
 }
@@ -327,7 +335,7 @@ static enum run_next run_fault(struct run *r, struct run_process *p, unsigned cp
 	r->in_fault = false;
 	switch (report.outcome) {
 	case FAULT_OUTCOME_RESOLVED:
-		run_note_install(r, p, cpu, stop->va, report.arrived);
+		run_note_install(r, p, stop->va, report.arrived);
 		return RUN_RETRY;
 	case FAULT_OUTCOME_KILLED:
 		run_kill(r, p);
@@ -370,6 +378,8 @@ static void run_policy_boundary(struct run *r)
 
 static void run_boundary(struct run *r)
 {
+	if (r->host_short != UINT64_MAX)
+		run_host_short(r, r->host_short);
 	run_policy_boundary(r);
 	if (r->scan_due <= r->position) {
 		kernel_promote(r->kernel, RUN_SCAN_PAGES);
@@ -391,6 +401,7 @@ static uint64_t run_piecewise(struct run *r, struct run_process *p, unsigned cpu
 {
 	uint64_t at = 0;
 	unsigned faults = 0;
+	r->cpu = cpu;
 	while (at < n && r->state == RUN_GOING) {
 		struct machine_stop stop = machine_run(r->machine, cpu, refs + at, run_piece(r, n - at));
 		at += stop.done;
@@ -461,6 +472,8 @@ enum run_state run_step(struct run *r)
 	case TRACE_ITEM_EVENT:
 		run_event_cpu(r, item.pid, item.tid);
 		run_event(r, item.pid, &item.event);
+		if (r->host_short != UINT64_MAX)
+			run_host_short(r, r->host_short);
 		break;
 	case TRACE_ITEM_END:
 		r->state = RUN_ENDED;

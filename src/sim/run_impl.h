@@ -38,6 +38,8 @@ struct run {
 	struct trace *trace;       /* the caller's, or that of: */
 	struct sched *sched;       /* NULL: the trace's own order */
 	struct hypervisor *host;   /* the machine is its guest; or NULL */
+	uint64_t host_short;       /* an address of the guest that the host had no memory for; UINT64_MAX: none */
+	unsigned cpu;              /* that runs, or ran last */
 	struct machine *machine;
 	struct pmap_sys *pmap;
 	struct store *swap;
