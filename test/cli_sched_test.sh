@@ -55,6 +55,15 @@ for asids in 0 8; do
 	point $? "a table of TLBs with $asids bits of tags"
 	explain err
 done
+# A loop that fits beside a scan that never does: under lru the scan takes everything, in shares the loop keeps its own.
+finds "globally a scan takes the frames of a loop" 'faults.total == 10000 + 100 * 40' --frames 100 --quantum 100 \
+	loop:pages=40,refs=10000 seq:pages=10000
+finds "locally it does not" 'faults.total == 10000 + 40' \
+	--frames 100 --quantum 100 --replacement local loop:pages=40,refs=10000 seq:pages=10000
+grep -q 'each process in its share, all equal' report
+point $? "and the report says so"
+refused 125 "did you mean 'local'" run --replacement locl seq:pages=4
+refused 125 "knows no huge pages" run --replacement local --huge always seq:pages=4
 refused 125 "at least one reference" run --quantum 0 seq:pages=4
 refused 125 "is not a number" run --quantum ten seq:pages=4
 refused 125 "no such file" run seq:pages=4 nothing.pwt

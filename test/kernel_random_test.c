@@ -49,6 +49,12 @@ static struct world_want some_machine(uint64_t seed)
 		want.page_frames = rng_below(&g, 6) ? 3 + rng_below(&g, 50) : 5000;
 		want.n_frames = want.page_frames + 400;
 	}
+	if (rng_below(&g, 4) == 0) {
+		want.replacement = REPLACEMENT_local;
+		want.allocation = (enum allocation)rng_below(&g, ALLOCATION_KINDS);
+		want.huge = HUGE_never;
+		want.fragment = 0;
+	}
 	return want;
 }
 

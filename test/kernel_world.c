@@ -81,7 +81,8 @@ static enum pw_err parts_open(struct world *w, const struct world_want *want)
 		.page_frames = want->page_frames, .page_shift = PAGE_SHIFT, .personality = want->personality,
 		.policy = policy_find(want->policy), .file_cache_cold = want->cold_files, .files = &w->files, .swap = w->swap,
 		.cost = &cost_default, .seed = want->seed, .touched = want->hides_recency ? NULL : world_touched, .ctx = w,
-		.overcommit = want->overcommit, .va_bits = 31, .huge_shift = want->machine ? WORLD_HUGE_SHIFT : 0,
+		.overcommit = want->overcommit, .va_bits = 31, .replacement = want->replacement, .allocation = want->allocation,
+		.huge_shift = want->machine && want->replacement == REPLACEMENT_global ? WORLD_HUGE_SHIFT : 0,
 		.huge = want->huge, .fragment = want->fragment,
 	};
 	return kernel_create(&c, &w->kernel, NULL);

@@ -22,6 +22,8 @@ struct world_want {
 	enum personality personality;
 	bool cold_files, hides_recency;
 	enum overcommit overcommit;
+	enum replacement replacement; /* local: without huge pages */
+	enum allocation allocation;
 	enum huge_when huge;         /* machine */
 	unsigned fragment;
 	uint64_t seed;

@@ -96,8 +96,10 @@ static void head(const struct report *p)
 	else if (m->policy->wants_future)
 		seeing = " seeing the future";
 	const char *huge = m->huge == HUGE_always ? ", huge pages" : m->huge == HUGE_madvise ? ", huge pages where asked for" : "";
-	fprintf(p->out, "  kernel    %s, %s%s, swap: %s%s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook", m->policy_spec,
-	        seeing, m->swap, huge);
+	const char *whose = m->replacement == REPLACEMENT_global ? "" : m->allocation == ALLOCATION_equal
+	                    ? ", each process in its share, all equal" : ", each process in its share, by pages touched";
+	fprintf(p->out, "  kernel    %s, %s%s%s, swap: %s%s\n\n", m->personality == PERSONALITY_linux ? "linux" : "textbook",
+	        m->policy_spec, seeing, whose, m->swap, huge);
 }
 
 static void figure_references(const struct report *p)

@@ -470,6 +470,7 @@ struct fault_report process_fault(struct process *p, unsigned cpu, vaddr_t va, e
 	uint64_t before = k->counts.modelled_ns;
 	enum pw_err err;
 	(void)cpu;
+	k->working = p;
 	while ((err = fault_resolve(&f)) == PW_NOFRAMES) {
 		if (!reclaim_kill(k))
 			break;

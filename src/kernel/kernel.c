@@ -121,6 +121,8 @@ static enum pw_err config_check(const struct kernel_config *c, struct pw_why *wh
 		               1ull << c->page_shift);
 	if (c->huge_shift >= FRAME_ORDERS)
 		return pw_fail(why, PW_INVALID, "huge pages of 2^%u pages are too large; at most 2^%u", c->huge_shift, FRAME_ORDERS - 1);
+	if (c->huge_shift && c->replacement == REPLACEMENT_local)
+		return pw_fail(why, PW_UNSUPPORTED, "local replacement knows no huge pages; use one or the other");
 	if (c->fragment > 100)
 		return pw_fail(why, PW_INVALID, "%u percent of memory cannot be fragmented; at most 100", c->fragment);
 	if (c->policy->wants_future && !c->next_use)
@@ -138,8 +140,12 @@ static enum pw_err rooms_init(struct kernel *k)
 		err = htab_init(&k->pids, 0);
 	if (!err)
 		err = htab_init(&k->names, 0);
+	if (!err && k->config.replacement == REPLACEMENT_local)
+		err = local_create(k);
 	if (!err)
 		err = reclaim_init(k);
+	if (!err && k->local)
+		err = local_begin(k);
 	if (!err)
 		compact_fragment(k);
 	return err;
@@ -184,6 +190,7 @@ void kernel_destroy(struct kernel *k)
 	for (uint32_t i = 0; i < k->n_processes; i++)
 		process_destroy(k->process[i]);
 	mem_free(k->process);
+	local_destroy(k);
 	reclaim_fini(k);
 	swap_fini(&k->swap);
 	objects_fini(&k->objects);

@@ -107,6 +107,27 @@ enum overcommit {
 	OVERCOMMIT_KINDS
 };
 
+/* Whose pages leave when a frame is needed. */
+#define REPLACEMENT_LIST(X) \
+	X(global, "anybody's") \
+	X(local, "those of the process that needs it, which has a share of the frames")
+enum replacement {
+#define X(name, text) REPLACEMENT_##name,
+	REPLACEMENT_LIST(X)
+#undef X
+	REPLACEMENT_KINDS
+};
+/* How frames are shared out then. */
+#define ALLOCATION_LIST(X) \
+	X(equal, "to each process the same") \
+	X(proportional, "by how many pages each has touched")
+enum allocation {
+#define X(name, text) ALLOCATION_##name,
+	ALLOCATION_LIST(X)
+#undef X
+	ALLOCATION_KINDS
+};
+
 /* Limits of a process, in bytes, as of setrlimit(2). */
 #define PROCESS_LIMIT_LIST(X) \
 	X(space, "everything it maps") \
@@ -161,6 +182,8 @@ struct kernel_config {
 	enum huge_when huge;
 	unsigned fragment;            /* huge_shift: percent of the blocks of memory in which one frame is taken from the start */
 	enum overcommit overcommit;
+	enum replacement replacement; /* local: without huge pages, and kernel_resize() cannot exceed page_frames */
+	enum allocation allocation;
 	bool file_cache_cold;         /* linux: no file page is in memory at the start (otherwise a page of a file never seen before
 	                               * counts as cached, as on a computer where the program ran a moment ago) */
 	const struct kernel_files *files; /* carries_data; NULL: files cannot be mapped */
@@ -315,6 +338,7 @@ struct process_info {
 	struct fault_counts faults;
 	uint64_t resident_pages, resident_peak_pages, table_bytes;
 	uint64_t mapped_bytes;
+	uint64_t share_pages;    /* local replacement: frames that are its share; 0: none is */
 	const char *killed;      /* NULL, or why the kernel killed it: lives as long as the kernel.  It stays until process_exit() */
 };
 void process_describe(const struct process *p, struct process_info *ret);

@@ -21,9 +21,14 @@ enum { KEY_INDEX_BITS = 32 };
 
 enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret)
 {
+	enum pw_err err = local_prepare(k);
+	if (err)
+		return err;
 	reclaim_expect(k, key);
+	if (local_is_full(k))
+		err = reclaim_one(k); /* when none of its own can go, it may have one more */
 	for (;;) {
-		enum pw_err err = frame_take_page(&k->frames, ret);
+		err = frame_take_page(&k->frames, ret);
 		if (err != PW_NOFRAMES)
 			return err;
 		err = reclaim_one(k);
@@ -34,7 +39,7 @@ enum pw_err page_alloc(struct kernel *k, uint64_t key, uint32_t *ret)
 
 enum pw_err page_alloc_spare(struct kernel *k, uint32_t *ret)
 {
-	return reclaim_is_plentiful(k) ? frame_take_page(&k->frames, ret) : PW_NOFRAMES;
+	return reclaim_is_plentiful(k) && !local_is_full(k) ? frame_take_page(&k->frames, ret) : PW_NOFRAMES;
 }
 
 void page_give(struct kernel *k, uint32_t f)

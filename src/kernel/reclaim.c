@@ -515,6 +515,7 @@ struct process *reclaim_kill(struct kernel *k)
 		return NULL;
 	worst->killed = kill_reason(k, worst);
 	space_clear(worst);
+	local_leave(worst);
 	k->counts.oom_kills++;
 	return worst;
 }

@@ -73,6 +73,8 @@ enum pw_err kernel_resize(struct kernel *k, uint64_t page_frames)
 	enum pw_err err = PW_OK;
 	if (k->frames.slots_are_frames || page_frames < 2 || page_frames >= k->frames.n)
 		return PW_INVALID;
+	if (page_frames > k->frames.n_slots && k->local)
+		return PW_INVALID;
 	if (page_frames > k->frames.n_slots)
 		err = limit_raise(k, page_frames);
 	else if (page_frames >= k->frames.page_limit)

@@ -4,6 +4,7 @@
 #include "anon.h"
 #include "frame.h"
 #include "kernel.h"
+#include "local.h"
 #include "map.h"
 #include "object.h"
 #include "page.h"
@@ -35,6 +36,8 @@ struct kernel {
 	struct htab pids;            /* -> number */
 	struct htab names;           /* hash of a name -> struct name */
 	struct process *active[KERNEL_CPUS];
+	struct process *working;     /* that faulted last: who pays for pages that come in */
+	struct local *local;         /* NULL: replacement is global */
 	uint64_t wanted_run;         /* of contiguous frames: what table_alloc was last refused */
 	uint64_t n_huge;             /* blocks that are huge pages */
 	unsigned compact_wait, compact_backoff; /* calls to let pass before the next try; how many, after the next failure */

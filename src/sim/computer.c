@@ -214,6 +214,7 @@ static enum pw_err build_kernel(struct computer *c, struct pw_why *why)
 		.personality = o->personality, .policy = o->policy, .policy_params = o->policy_params,
 		        .policy_custom = c->parts.policy_custom,
 		.va_bits = run_user_bits(&o->format), .file_cache_cold = o->cold_files,
+		.replacement = o->replacement, .allocation = o->allocation,
 		.overcommit = o->overcommit, .huge_shift = run_huge_shift(o), .huge = o->huge, .fragment = o->fragment,
 		.swap = c->swap, .cost = &o->cost, .seed = o->seed, .ctx = c, .now = answer_now, .evicting = note_eviction,
 		.used = c->host ? note_use : NULL,

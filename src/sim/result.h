@@ -34,6 +34,8 @@ struct result_machine {
 	enum personality personality;
 	bool cold_files;
 	enum overcommit overcommit;
+	enum replacement replacement;
+	enum allocation allocation;
 	enum huge_when huge;
 	unsigned fragment;
 	uint64_t scan;
@@ -67,7 +69,7 @@ struct result_process {
 	char *command;
 	uint64_t references, refused, skipped;
 	struct fault_counts faults;
-	uint64_t resident_peak_pages;
+	uint64_t resident_peak_pages, share_pages; /* share: of the frames, with local replacement, at the end */
 	bool killed;               /* for want of simulated memory */
 	bool ended;
 	int exit_status, signal;   /* as the trace says */

@@ -105,6 +105,10 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	}
 	json_cpu(j, m);
 	jsonw_string(j, "policy", m->policy_spec);
+	if (m->replacement == REPLACEMENT_local) {
+		jsonw_string(j, "replacement", "local");
+		jsonw_string(j, "allocation", m->allocation == ALLOCATION_equal ? "equal" : "proportional");
+	}
 	jsonw_string(j, "refbits", m->refbits == REFBITS_EXACT ? "exact" : "hardware");
 	jsonw_string(j, "personality", personalities[m->personality]);
 	jsonw_string(j, "files", m->cold_files ? "cold" : "cached");
@@ -328,6 +332,8 @@ static void json_processes(struct jsonw *j, const struct result *r)
 		jsonw_u64(j, "skipped", p->skipped);
 		result_json_faults(&p->faults, j);
 		jsonw_u64(j, "resident_peak_pages", p->resident_peak_pages);
+		if (p->share_pages)
+			jsonw_u64(j, "share_pages", p->share_pages);
 		jsonw_bool(j, "killed_for_memory", p->killed);
 		if (p->ended && p->signal)
 			jsonw_i64(j, "signal", p->signal);

@@ -163,6 +163,7 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.policy = r->opt.policy, .policy_params = r->opt.policy_params,
 		.swap = r->swap, .cost = &r->opt.cost, .seed = r->opt.seed, .ctx = r,
 		.va_bits = run_user_bits(&r->opt.format), .file_cache_cold = r->opt.cold_files,
+		.replacement = r->opt.replacement, .allocation = r->opt.allocation,
 		.overcommit = r->opt.overcommit, .huge_shift = run_huge_shift(&r->opt), .huge = r->opt.huge, .fragment = r->opt.fragment,
 		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .now = run_now,
 		.used = r->host ? run_used : NULL, .last_use = run_wants_every(&r->opt) ? NULL : run_last_use,

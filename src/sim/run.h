@@ -29,6 +29,8 @@ struct run_options {
 	enum refbits refbits;
 	enum personality personality;
 	enum overcommit overcommit;
+	enum replacement replacement;
+	enum allocation allocation;
 	enum huge_when huge;
 	unsigned fragment;         /* percent */
 	uint64_t scan;             /* references between looks for pages to promote; 0: never */

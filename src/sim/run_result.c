@@ -154,6 +154,7 @@ static enum pw_err gather_processes(struct run *r, struct result *ret)
 		*to = (struct result_process){
 			.pid = from->pid, .parent = from->parent, .references = from->references, .refused = from->refused,
 			.skipped = from->skipped, .faults = info.faults, .resident_peak_pages = info.resident_peak_pages,
+			.share_pages = info.share_pages,
 			.killed = from->killed, .ended = from->ended, .exit_status = from->exit_status, .signal = from->signal,
 		};
 		to->command = mem_strdup(info.command ? info.command : "");
@@ -179,7 +180,8 @@ void run_describe(const struct run *r, struct result *ret)
 		.host_ram_bytes = r->opt.host_ram_bytes,
 		.page_frames = r->opt.page_frames, .ram_bytes = r->opt.ram_bytes, .physical_frames = r->physical_frames,
 		.policy = r->opt.policy, .refbits = r->opt.refbits, .personality = r->opt.personality,
-		.overcommit = r->opt.overcommit, .huge = r->opt.huge, .fragment = r->opt.fragment, .scan = r->opt.scan,
+		.replacement = r->opt.replacement, .allocation = r->opt.allocation, .overcommit = r->opt.overcommit,
+		.huge = r->opt.huge, .fragment = r->opt.fragment, .scan = r->opt.scan,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
 		.warmup = r->opt.warmup, .tau = r->opt.tau, .quantum = r->opt.quantum,
 	};

@@ -269,6 +269,29 @@ static enum pw_err resolve_overcommit(const struct machine_words *w, struct run_
 	return o->overcommit < OVERCOMMIT_KINDS ? PW_OK : words_unknown(why, "--overcommit", w->overcommit, names, OVERCOMMIT_KINDS);
 }
 
+/* global, local, local:equal, local:proportional */
+static enum pw_err resolve_replacement(const struct machine_words *w, struct run_options *o, struct pw_why *why)
+{
+	static const char *const names[] = {
+		"global", "local",
+#define X(name, text) "local:" #name,
+		ALLOCATION_LIST(X)
+#undef X
+	};
+	enum { NAMES = sizeof names / sizeof *names, PLAIN = 2 };
+	unsigned i = 0;
+	while (w->replacement && i < NAMES && strcmp(w->replacement, names[i]) != 0)
+		i++;
+	if (i == NAMES)
+		return words_unknown(why, "--replacement", w->replacement, names, NAMES);
+	o->replacement = i ? REPLACEMENT_local : REPLACEMENT_global;
+	o->allocation = i < PLAIN ? ALLOCATION_equal : (enum allocation)(i - PLAIN);
+	if (i && o->huge != HUGE_never)
+		return pw_fail(why, PW_INVALID, "--replacement %s knows no huge pages: it cannot go with --huge %s", w->replacement,
+		               w->huge);
+	return PW_OK;
+}
+
 static enum pw_err resolve_quantum(const struct machine_words *w, struct run_options *o, struct pw_why *why)
 {
 	if (number_word("--quantum", w->quantum, &o->quantum, why) != PW_OK)
@@ -350,7 +373,7 @@ enum pw_err machine_words_resolve(const struct machine_words *w, struct run_opti
 {
 	enum pw_err (*const phases[])(const struct machine_words *, struct run_options *, struct pw_why *) = {
 		resolve_format, resolve_cpu, resolve_nested, resolve_memory, resolve_policy, resolve_personality, resolve_files,
-		resolve_huge, resolve_overcommit, resolve_quantum,
+		resolve_huge, resolve_replacement, resolve_overcommit, resolve_quantum,
 		resolve_swap, resolve_experiment,
 	};
 	run_options_init(ret);

@@ -19,6 +19,7 @@
 	X(cpus, "N", "this many CPUs; threads get them in turn (default 1)")
 #define KERNEL_WORD_LIST(X) \
 	X(policy, "NAME", "who leaves memory next (default lru; 'help' lists them)") \
+	X(replacement, "WHOSE", "pages leave: global (default): anybody's; local, local:proportional: of who needs a frame") \
 	X(refbits, "KIND", "exact: the policy sees every reference (default); hardware: only accessed bits") \
 	X(personality, "NAME", "textbook: one page a fault, nothing clever (default); linux: as Linux does") \
 	X(files, "STATE", "with --personality linux, file pages are at the start cached (default) or cold, on disk") \
