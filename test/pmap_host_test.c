@@ -2,7 +2,8 @@
  *
  * Two kernels are given the same random history of mappings, protections, forks, exits, loads and stores; one stands on pmap_model,
  * the specification, the other on pmap_host: its spaces are windows of this process, its program is a thread that really touches
- * them and faults.  Every answer and every byte must be the same, and where no page is shared, every count of faults too. */
+ * them and faults.  Every answer and every byte must be the same, and where no page is shared and none read ahead, every count of
+ * faults too. */
 #include "../src/base/rng.h"
 #include "../src/kernel/kernel.h"
 #include "../src/pmap/pmap_host.h"
@@ -32,7 +33,7 @@ struct world {
 	struct kernel *kernel;
 	struct process *process[SPACES];
 	/* The host's. */
-	bool is_host;
+	bool is_host, ahead;
 	struct uffd uffd;
 	uint8_t *window[SPACES];
 	unsigned prot[SPACES][PAGES];
@@ -130,10 +131,10 @@ static uint64_t host_access(struct world *w, unsigned space, uint64_t offset, bo
 
 /* ---- the worlds ---- */
 
-static void world_open(struct world *w, bool host, const char *policy, uint64_t frames)
+static void world_open(struct world *w, bool host, const char *policy, uint64_t frames, bool ahead)
 {
 	struct pw_why why = { "" };
-	*w = (struct world){ .is_host = host };
+	*w = (struct world){ .is_host = host, .ahead = ahead };
 	if (host) {
 		assert_int_equal(uffd_open(&w->uffd, &why), PW_OK);
 		assert_int_equal(fcntl(w->uffd.fd, F_SETFL, O_NONBLOCK), 0);
@@ -149,8 +150,8 @@ static void world_open(struct world *w, bool host, const char *policy, uint64_t 
 	assert_int_equal(store_open("ram", PAGE, UINT64_MAX, &w->swap, &why), PW_OK);
 	struct kernel_config k = {
 		.pmap = w->pmap, .memory = host ? NULL : &w->memory, .carries_data = true, .n_frames = host ? frames : frames + 512,
-		.page_frames = frames, .page_shift = 12, .personality = PERSONALITY_textbook, .policy = policy_find(policy),
-		.swap = w->swap, .cost = &cost_default, .seed = 3,
+		.page_frames = frames, .page_shift = 12, .personality = ahead ? PERSONALITY_linux : PERSONALITY_textbook,
+		.policy = policy_find(policy), .ahead = ahead ? 16 : 0, .slots_stay = ahead, .swap = w->swap, .cost = &cost_default, .seed = 3,
 	};
 	assert_int_equal(kernel_create(&k, &w->kernel, &why), PW_OK);
 }
@@ -218,6 +219,29 @@ static uint64_t step_access(struct world *w, const struct step *s, bool store)
 	return err ? REFUSED : word;
 }
 
+/* Each page of the step accessed, in order.  => the words, folded */
+static uint64_t step_sweep(struct world *w, const struct step *s, bool store)
+{
+	uint64_t sum = 0;
+	for (uint64_t i = 0; i < s->count; i++) {
+		struct step one = *s;
+		one.page += i;
+		one.value += i * 4000;
+		if (w->is_host && (!i || !w->ahead))
+			pmap_host_flush(w->pmap); /* a page on its way out can be read without a fault */
+		sum = sum * 31 + step_access(w, &one, store);
+	}
+	return sum;
+}
+
+/* Pages are written, sent away, and read in order, as a stream is recognized by. */
+static uint64_t step_stream(struct world *w, const struct step *s)
+{
+	uint64_t sum = step_sweep(w, s, true);
+	sum = sum * 31 + process_advise(w->process[s->space], vaddr((BASE + s->page) << 12), s->count << 12, 21 /* MADV_PAGEOUT */);
+	return sum * 31 + step_sweep(w, s, false);
+}
+
 static uint64_t step_take(struct world *w, const struct step *s, bool sharing, uint32_t *next_pid)
 {
 	struct process **p = &w->process[s->space], *child;
@@ -244,6 +268,8 @@ static uint64_t step_take(struct world *w, const struct step *s, bool sharing, u
 	} else if (s->what < 18 && s->space > 0) {
 		process_exit(*p);
 		*p = NULL;
+	} else if (s->what >= 97) {
+		return step_stream(w, s);
 	} else {
 		return step_access(w, s, s->what < 55);
 	}
@@ -268,17 +294,17 @@ static void worlds_agree(struct world *model, struct world *host, bool counts, c
 		         (unsigned long long)x.resident_pages, (unsigned long long)y.resident_pages);
 }
 
-static void history(const char *policy, uint64_t frames, bool sharing, uint64_t seed)
+static void history(const char *policy, uint64_t frames, bool sharing, bool ahead, uint64_t seed)
 {
 	char what[128];
 	struct world model, host;
 	struct rng rng;
 	uint32_t pids[2] = { SPACES, SPACES };
-	bool counts = !sharing && !strcmp(policy, "fifo");
-	snprintf(what, sizeof what, "%s frames=%llu sharing=%d seed=%llu", policy, (unsigned long long)frames, sharing,
+	bool counts = !sharing && !ahead && !strcmp(policy, "fifo");
+	snprintf(what, sizeof what, "%s frames=%llu sharing=%d ahead=%d seed=%llu", policy, (unsigned long long)frames, sharing, ahead,
 	         (unsigned long long)seed);
-	world_open(&model, false, policy, frames);
-	world_open(&host, true, policy, frames);
+	world_open(&model, false, policy, frames, ahead);
+	world_open(&host, true, policy, frames, ahead);
 	for (unsigned i = 0; i < (sharing ? 1 : 2); i++) {
 		struct world *const both[] = { &model, &host };
 		for (unsigned j = 0; j < 2; j++) {
@@ -300,6 +326,12 @@ static void history(const char *policy, uint64_t frames, bool sharing, uint64_t 
 			worlds_agree(&model, &host, counts, what, n);
 	}
 	worlds_agree(&model, &host, counts, what, STEPS);
+	if (ahead && frames >= 2 * PAGES) {
+		struct kernel_counts c;
+		kernel_counts(host.kernel, &c);
+		if (c.readahead < 50)
+			fail_msg("%s: only %llu pages were read ahead", what, (unsigned long long)c.readahead);
+	}
 	world_close(&model);
 	world_close(&host);
 }
@@ -322,12 +354,14 @@ static void same_history_same_answers(void **state)
 	host_or_skip();
 	prog_start();
 	for (uint64_t i = 0; i < 6; i++) {
-		history(policies[i], 6, false, 100 + i);
-		history(policies[i], 30, false, 200 + i);
-		history(policies[i], 20, true, 300 + i);
+		history(policies[i], 6, false, false, 100 + i);
+		history(policies[i], 30, false, false, 200 + i);
+		history(policies[i], 20, true, false, 300 + i);
+		history(policies[i], 100, i % 2, true, 400 + i);
 	}
-	history("fifo", 200, false, 7);
-	history("fifo", 3, false, 8);
+	history("fifo", 200, false, false, 7);
+	history("fifo", 3, false, false, 8);
+	history("clock", 12, true, true, 9);
 	prog_stop();
 }
 

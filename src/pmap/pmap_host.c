@@ -46,11 +46,11 @@ static uint8_t *frame_bytes(struct host *h, struct host_frame *f)
 	return f->place == PLACE_STAGED ? host_stage_bytes(h, f->at) : (uint8_t *)(uintptr_t)address_of(f->space, f->vpn);
 }
 
-/* How many frames, from the first on, can come in by one copy: pages in a row, aside in a row, all of them writable or none. */
+/* How many frames of pages in a row can come in by one copy, from the first on: aside in a row as well, all of them writable or none. */
 static uint32_t frames_together(struct host_frame *const f[], const bool writable[], uint32_t n)
 {
 	uint32_t count = 1;
-	while (count < n && f[count]->at == f[0]->at + count && f[count]->vpn == f[0]->vpn + count && writable[count] == writable[0])
+	while (count < n && f[count]->at == f[0]->at + count && writable[count] == writable[0])
 		count++;
 	return count;
 }
@@ -65,7 +65,7 @@ static void frame_is_in(struct host *h, struct host_frame *f, bool writable)
 	host_word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
 }
 
-/* The bytes of frames go from aside into the window, where nothing is.  *ret_n: of how many.  => on error nothing has changed for the
+/* The bytes of frames for pages in a row go from aside into the window, where nothing is.  *ret_n: of how many.  => on error nothing has changed for the
  * others */
 static enum pw_err frames_install(struct host *h, uint32_t n, struct host_frame *const f[], bool store, unsigned how, uint32_t *ret_n)
 {
