@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+enum { PAGEOUT = 21 /* MADV_PAGEOUT of Linux 5.4 */ };
 enum { PAGES = 48, SPACES = 4, STEPS = 3000, PAGE = 4096, SIZE = PAGES * PAGE };
 #define BASE 0x10000ull /* first page of the playground */
 #define REFUSED 0xdeadull
@@ -151,7 +152,8 @@ static void world_open(struct world *w, bool host, const char *policy, uint64_t 
 	struct kernel_config k = {
 		.pmap = w->pmap, .memory = host ? NULL : &w->memory, .carries_data = true, .n_frames = host ? frames : frames + 512,
 		.page_frames = frames, .page_shift = 12, .personality = ahead ? PERSONALITY_linux : PERSONALITY_textbook,
-		.policy = policy_find(policy), .ahead = ahead ? 16 : 0, .slots_stay = ahead, .swap = w->swap, .cost = &cost_default, .seed = 3,
+		.policy = policy_find(policy), .ahead = ahead ? 16 : 0, .slots_stay = ahead, .swap = w->swap,
+		.cost = &cost_default, .seed = 3,
 	};
 	assert_int_equal(kernel_create(&k, &w->kernel, &why), PW_OK);
 }
@@ -238,7 +240,8 @@ static uint64_t step_sweep(struct world *w, const struct step *s, bool store)
 static uint64_t step_stream(struct world *w, const struct step *s)
 {
 	uint64_t sum = step_sweep(w, s, true);
-	sum = sum * 31 + process_advise(w->process[s->space], vaddr((BASE + s->page) << 12), s->count << 12, 21 /* MADV_PAGEOUT */);
+	enum pw_err err = process_advise(w->process[s->space], vaddr((BASE + s->page) << 12), s->count << 12, PAGEOUT);
+	sum = sum * 31 + err;
 	return sum * 31 + step_sweep(w, s, false);
 }
 
@@ -258,7 +261,7 @@ static uint64_t step_take(struct world *w, const struct step *s, bool sharing, u
 	} else if (s->what < 11) {
 		answer = process_protect(*p, at, bytes, s->value & 4 ? s->prot : 0);
 	} else if (s->what < 13) {
-		answer = process_advise(*p, at, bytes, s->value & 2 ? MADV_DONTNEED : 21 /* MADV_PAGEOUT */);
+		answer = process_advise(*p, at, bytes, s->value & 2 ? MADV_DONTNEED : PAGEOUT);
 	} else if (s->what < 15 && s->page + 2 * s->count < PAGES) {
 		answer = process_remap(*p, at, bytes, vaddr_add(at, bytes), bytes);
 	} else if (s->what < 17 && sharing && !w->process[s->other]) {

@@ -65,8 +65,8 @@ static void frame_is_in(struct host *h, struct host_frame *f, bool writable)
 	host_word_set(f->space, f->vpn, (uint32_t)(f - h->frame) + 1);
 }
 
-/* The bytes of frames for pages in a row go from aside into the window, where nothing is.  *ret_n: of how many.  => on error nothing has changed for the
- * others */
+/* The bytes of frames for pages in a row go from aside into the window, where nothing is.  *ret_n: of how many.  => on error nothing has
+ * changed for the others */
 static enum pw_err frames_install(struct host *h, uint32_t n, struct host_frame *const f[], bool store, unsigned how, uint32_t *ret_n)
 {
 	bool writable[RUN_MOST];
