@@ -12,8 +12,7 @@
  * 2. The first of a ring is what its hand points at; the place behind the hand is its end.
  * Source: S. Bansal, D. S. Modha, "CAR: clock with adaptive replacement", FAST (2004), figure 2. */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 enum car_place { CAR_NOWHERE, CAR_ONCE, CAR_AGAIN }; /* not known; T1 or B1; T2 or B2 */
 
@@ -68,6 +67,7 @@ static void car_oldest_drop(struct car *c, struct ring *ghosts)
 {
 	if (ghosts->count)
 		car_ghost_drop(c, ring_first(ghosts) - c->n_slots);
+	fetch_forgotten(ghosts, &c->ghosts, c->n_slots);
 }
 
 static void car_remember(struct car *c, uint32_t slot, enum car_place from)
@@ -125,6 +125,12 @@ static void car_enter(void *self, uint32_t slot, uint64_t key)
 	ring_push_back(c->again[slot] ? &c->t2 : &c->t1, slot);
 }
 
+static inline void car_soon(void *self, uint32_t node)
+{
+	struct car *c = self;
+	fetch_ghost(&c->ghosts, c->link, c->n_slots, node);
+}
+
 static void car_leave(void *self, uint32_t slot)
 {
 	struct car *c = self;
@@ -135,6 +141,7 @@ static void car_leave(void *self, uint32_t slot)
 static bool car_hand(struct car *c, struct ring *clock, uint32_t slot)
 {
 	ring_remove(clock, slot);
+	fetch_leaving(clock, c->env, c->key, c->again);
 	if (!policy_may_evict(c->env, slot)) {
 		ring_push_back(clock, slot);
 		return false;
@@ -201,6 +208,7 @@ const struct policy_ops policy_car = {
 	.init = car_init,
 	.miss = car_miss,
 	.enter = car_enter,
+	.soon = car_soon,
 	.victim = car_victim,
 	.leave = car_leave,
 	.forget = car_forget,

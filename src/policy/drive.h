@@ -6,7 +6,7 @@
  * an instance of it where touch(), enter() and victim() are known and inlined; whoever drives calls the instance once for each
  * batch.  The word of a page says all there is about it, so a hit reads one word, and those to come are fetched ahead:
  *
- *      | written | 0 | slot + 1 |     in memory          | 0 | 1 | ghost + 1 |     not in memory, but the policy remembers it
+ *      | written | 0 | slot + 1 |     in memory          | 0 | 1 | ghost + 1 |     not in memory; the policy may remember it
  *          1       1       30                               0: not known at all
  *
  * 1. page[owner[s]] names s for every slot s in use, and no other word names it.

@@ -16,11 +16,19 @@
 #include "ghost.h"
 #include "ring.h"
 
-/* Where nodes are slots and then ghosts, the page of this node will be looked at.  at: by slot, whatever the policy reads there. */
+/* Nodes are slots and then ghosts: the page of this one will be referenced.  state: by slot. */
 static inline void fetch_node(const struct ghosts *g, const struct ring_link *link, const uint8_t *state, uint32_t n_slots, uint32_t node)
 {
 	policy_fetch(&link[node]);
 	policy_fetch(node < n_slots ? (const void *)&state[node] : &g->at[node - n_slots]);
+}
+
+/* The same for a policy that does nothing at a hit. */
+static inline void fetch_ghost(const struct ghosts *g, const struct ring_link *link, uint32_t n_slots, uint32_t node)
+{
+	uint32_t ghost = node < n_slots ? 0 : node - n_slots;
+	policy_fetch(&g->at[ghost]);
+	policy_fetch(&link[n_slots + ghost]);
 }
 
 /* The slots of this ring will leave, first to last. */

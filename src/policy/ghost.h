@@ -1,7 +1,8 @@
 /* ghost.h - pages that have left and are remembered, and how a policy's one block of memory is divided.
  *
  * Where keys are small numbers (a duel), the driver has a word for each key that it does not need while the page is out, and a ghost
- * is found there (GHOST_MEMO, and its index plus one) instead of by hashing; the top bit of the word is the driver's.
+ * is found there (GHOST_MEMO, and its index plus one) instead of by hashing; the top bit of the word is the driver's.  Such a word is
+ * a guess that the ghost's record confirms by its key: forgetting a ghost leaves the word of its page, which is far away, as it is.
  *
  * A ghost is a key without a slot.  A directory holds a bounded number of them, found by key through chained hashing; each has an
  * index below the capacity, so that a policy can keep ghosts in rings beside its slots (index + n_slots).  All zeros is an empty

@@ -19,8 +19,7 @@
  * Source: J. Weiner, "mm: thrash detection-based file cache sizing", Linux 3.15 (2014), mm/workingset.c; mm/vmscan.c as of Linux
  * 6.1 (page_check_references, inactive_is_low). */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 enum { ACTIVE = 1, SEEN = 2 };
 
@@ -84,6 +83,7 @@ static void linux_remember(struct linux_lists *l, uint64_t key)
 {
 	if (ghosts_full(&l->ghosts))
 		linux_ghost_drop(l, ring_first(&l->left) - l->n_slots);
+	fetch_forgotten(&l->left, &l->ghosts, l->n_slots);
 	ring_push_back(&l->left, l->n_slots + ghosts_add(&l->ghosts, key, l->clock++));
 }
 
@@ -109,6 +109,12 @@ static void linux_leave(void *self, uint32_t slot)
 	ring_remove(linux_ring(l, slot), slot);
 }
 
+static inline void linux_soon(void *self, uint32_t node)
+{
+	struct linux_lists *l = self;
+	fetch_ghost(&l->ghosts, l->link, l->n_slots, node);
+}
+
 static void linux_move(struct linux_lists *l, uint32_t slot, uint8_t state)
 {
 	linux_leave(l, slot);
@@ -123,6 +129,7 @@ static void linux_balance(struct linux_lists *l)
 		uint32_t slot = ring_first(&l->active);
 		policy_was_used(l->env, slot);
 		linux_move(l, slot, 0);
+		fetch_leaving(&l->active, l->env, l->key, l->state);
 	}
 }
 
@@ -152,7 +159,9 @@ static uint32_t linux_victim(void *self)
 		linux_balance(l);
 		uint32_t slot = ring_first(&l->inactive);
 		busy = policy_may_evict(l->env, slot) ? 0 : busy + 1;
-		if (linux_look(l, slot))
+		bool leaves = linux_look(l, slot);
+		fetch_leaving(&l->inactive, l->env, l->key, l->state);
+		if (leaves)
 			return slot;
 		if (busy >= l->inactive.count && l->active.count) /* no inactive page may go */
 			linux_move(l, ring_first(&l->active), 0);
@@ -193,6 +202,7 @@ const struct policy_ops policy_linux_lists = {
 	.bytes = linux_bytes,
 	.init = linux_init,
 	.enter = linux_enter,
+	.soon = linux_soon,
 	.victim = linux_victim,
 	.leave = linux_leave,
 	.forget = linux_forget,

@@ -17,8 +17,7 @@
  * Source: S. Jiang, X. Zhang, "LIRS: an efficient low inter-reference recency set replacement policy to improve buffer cache
  * performance", SIGMETRICS (2002). */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 struct lirs {
 	const struct policy_env *env;
@@ -166,6 +165,12 @@ static inline void lirs_touch(void *self, uint32_t slot)
 		lirs_prune(l);
 }
 
+static inline void lirs_soon(void *self, uint32_t node)
+{
+	struct lirs *l = self;
+	fetch_node(&l->ghosts, l->stack_link, l->is_lir, l->n_slots, node);
+}
+
 static void lirs_leave(void *self, uint32_t slot)
 {
 	struct lirs *l = self;
@@ -184,6 +189,7 @@ static void lirs_remember(struct lirs *l, uint32_t slot)
 {
 	if (l->ghosts.cap && ghosts_full(&l->ghosts))
 		lirs_ghost_drop(l, ring_first(&l->left) - l->n_slots);
+	fetch_forgotten(&l->left, &l->ghosts, l->n_slots);
 	if (!l->ghosts.cap) {
 		ring_remove(&l->stack, slot);
 		return;
@@ -197,6 +203,7 @@ static uint32_t lirs_victim(void *self)
 {
 	struct lirs *l = self;
 	uint32_t slot = ring_take_first(&l->queue, l->env);
+	fetch_leaving(&l->queue, l->env, l->key, l->is_lir);
 	if (slot != POLICY_SLOT_NONE) {
 		if (ring_has(&l->stack, slot))
 			lirs_remember(l, slot);
@@ -244,6 +251,7 @@ const struct policy_ops policy_lirs = {
 	.miss = lirs_miss,
 	.enter = lirs_enter,
 	.touch = lirs_touch,
+	.soon = lirs_soon,
 	.victim = lirs_victim,
 	.leave = lirs_leave,
 	.forget = lirs_forget,

@@ -16,8 +16,7 @@
  * Source: J. Yang, Y. Zhang, Z. Qiu, Y. Yue, R. Vinayak, "FIFO queues are all you need for cache eviction", SOSP (2023),
  * algorithm 1. */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 enum { COUNT_MOST = 3, IN_MAIN = 4 };
 
@@ -82,6 +81,7 @@ static inline void s3_fifo_remember(struct s3_fifo *f, uint64_t key)
 		return;
 	if (ghosts_full(&f->ghosts))
 		s3_fifo_ghost_drop(f, ring_first(&f->out) - f->n_slots);
+	fetch_forgotten(&f->out, &f->ghosts, f->n_slots);
 	ring_push_back(&f->out, f->n_slots + ghosts_add(&f->ghosts, key, 0));
 }
 
@@ -111,6 +111,12 @@ static inline void s3_fifo_touch(void *self, uint32_t slot)
 	f->state[slot] += (f->state[slot] & COUNT_MOST) < COUNT_MOST;
 }
 
+static inline void s3_fifo_soon(void *self, uint32_t node)
+{
+	struct s3_fifo *f = self;
+	fetch_node(&f->ghosts, f->link, f->state, f->n_slots, node);
+}
+
 static void s3_fifo_leave(void *self, uint32_t slot)
 {
 	struct s3_fifo *f = self;
@@ -122,6 +128,7 @@ static uint32_t s3_fifo_from_main(struct s3_fifo *f)
 {
 	for (uint64_t left = 4ull * f->main.count; left; left--) {
 		uint32_t slot = ring_first(&f->main);
+		fetch_leaving(&f->main, f->env, f->key, f->state);
 		if (!policy_may_evict(f->env, slot)) {
 			ring_refresh(&f->main, slot);
 		} else if (f->state[slot] & COUNT_MOST) {
@@ -140,6 +147,7 @@ static uint32_t s3_fifo_from_small(struct s3_fifo *f)
 	for (uint64_t left = f->small.count; left; left--) {
 		uint32_t slot = ring_first(&f->small);
 		ring_remove(&f->small, slot);
+		fetch_leaving(&f->small, f->env, f->key, f->state);
 		if ((f->state[slot] & COUNT_MOST) > 1) {
 			f->state[slot] = IN_MAIN;
 			ring_push_back(&f->main, slot);
@@ -200,6 +208,7 @@ const struct policy_ops policy_s3_fifo = {
 	.miss = s3_fifo_miss,
 	.enter = s3_fifo_enter,
 	.touch = s3_fifo_touch,
+	.soon = s3_fifo_soon,
 	.victim = s3_fifo_victim,
 	.leave = s3_fifo_leave,
 	.forget = s3_fifo_forget,

@@ -15,8 +15,7 @@
  * Source: T. Johnson, D. Shasha, "2Q: a low overhead high performance buffer management replacement algorithm", VLDB (1994): the
  * full version. */
 #include "drive.h"
-#include "ghost.h"
-#include "ring.h"
+#include "fetch.h"
 
 struct two_q {
 	const struct policy_env *env;
@@ -79,6 +78,7 @@ static inline void two_q_remember(struct two_q *q, uint64_t key)
 		return;
 	if (ghosts_full(&q->ghosts))
 		two_q_forget_ghost(q, ring_first(&q->out) - q->n_slots);
+	fetch_forgotten(&q->out, &q->ghosts, q->n_slots);
 	ring_push_back(&q->out, q->n_slots + ghosts_add(&q->ghosts, key, 0));
 }
 
@@ -108,6 +108,12 @@ static inline void two_q_touch(void *self, uint32_t slot)
 		ring_refresh(&q->main, slot);
 }
 
+static inline void two_q_soon(void *self, uint32_t node)
+{
+	struct two_q *q = self;
+	fetch_node(&q->ghosts, q->link, q->in_main, q->n_slots, node);
+}
+
 static void two_q_leave(void *self, uint32_t slot)
 {
 	struct two_q *q = self;
@@ -123,6 +129,8 @@ static uint32_t two_q_victim(void *self)
 		slot = ring_take_first(first == &q->in ? &q->main : &q->in, q->env);
 	if (slot != POLICY_SLOT_NONE && !q->in_main[slot])
 		two_q_remember(q, q->key[slot]);
+	fetch_leaving(&q->in, q->env, q->key, q->in_main);
+	fetch_leaving(&q->main, q->env, q->key, q->in_main);
 	return slot;
 }
 
@@ -160,6 +168,7 @@ const struct policy_ops policy_two_q = {
 	.miss = two_q_miss,
 	.enter = two_q_enter,
 	.touch = two_q_touch,
+	.soon = two_q_soon,
 	.victim = two_q_victim,
 	.leave = two_q_leave,
 	.forget = two_q_forget,
