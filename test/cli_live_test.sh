@@ -95,6 +95,15 @@ was_paged 1000 "the program after exec"
 paged "a program that dies of a signal" 2M sh -c 'kill -SEGV $$'
 paged "environment and descriptors" 2M sh -c 'env | grep -v "^_=" | sort; ls /proc/self/fd'
 paged "processors" 1M sh -c 'nproc; exec nproc'
+if [ "$(nproc)" -gt 1 ]; then
+	paged "threads that compute are on several processors" 8M "$prog/procs" 2 30
+	"$pageworks" live --ram 8M --quiet -- perl -e 'for (1 .. 2) { if (!fork) { open my $f, "<", "/proc/self/status";
+		print grep /Cpus_allowed_list/, <$f>; exit } } wait; wait' | sort -u >out
+	[ "$(wc -l <out)" -eq 2 ]
+	point $? "children are dealt to the processors"
+else
+	skip "there is one processor"
+fi
 LD_PRELOAD='' paged "an empty LD_PRELOAD" 2M sh -c 'env | grep PRELOAD'
 
 if have qemu-x86_64; then

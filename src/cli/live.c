@@ -22,6 +22,7 @@
 #include "progress.h"
 #include "../base/mem.h"
 #include "../base/text.h"
+#include "../live/spread.h"
 #include "../live/wish.h"
 #include "../pmap/uffd.h"
 #include "../store/store.h"
@@ -320,9 +321,11 @@ static int live_publish(struct live_verb *v)
 static void live_watch(struct live_verb *v)
 {
 	struct pollfd polls[CONTROL_POLLS];
+	struct spread spread = { 0 };
 	bool ended = false;
 	while (!ended) {
-		int timeout = live_view_step(v->view, &v->live, render_answer, v);
+		int timeout = live_view_step(v->view, &v->live, render_answer, v), look = spread_step(&spread, &v->live);
+		timeout = look < timeout ? look : timeout;
 		unsigned n = live_control_polls(v->control, polls, &timeout);
 		ended = live_wait(&v->live, polls, n, timeout);
 		if (v->control && !ended)

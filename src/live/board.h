@@ -8,12 +8,24 @@
 #include "../pmap/pmap_host.h"
 #include "../policy/policy.h"
 #include "../store/store.h"
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define BOARD_VARIABLE "PAGEWORKS_LIVE" /* in the program's environment while it starts: where this page can be opened */
 #define BOARD_MAGIC    0x706167652d6c7631ull
 enum { BOARD_PATH = 512 };
+
+/* Whether the threads of the first process are kept on the one processor where they began. */
+enum board_pin {
+	BOARD_PIN_NONE,     /* no, and they never will be: nobody wants it, or the program chooses its processors itself */
+	BOARD_PIN_NARROW,
+	BOARD_PIN_WIDE,     /* no: they have all of before at the moment, because several want to run */
+};
+struct board_pins {
+	volatile uint32_t state;       /* enum board_pin */
+	cpu_set_t before, here;
+};
 
 /* Mappings of one name, those that are gone included. */
 struct board_mapping {
@@ -68,6 +80,7 @@ struct board {
 	uint64_t magic;
 	struct board_orders orders;
 	/* The pager's. */
+	struct board_pins pin;         /* the pager's, but for the change between NARROW and WIDE, which is the command's */
 	struct board_wishes wish;      /* the command's, answered by the pager of the first process */
 	volatile uint32_t state;       /* enum board_state */
 	volatile int pid;              /* of the program */

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,6 +158,7 @@ static void *pager_run(void *arg)
 {
 	struct pager *p = arg;
 	struct uffd_fault fault[FAULTS];
+	prctl(PR_SET_NAME, PAGER_THREAD);
 	pager_enter(p);
 	while (!p->quit) {
 		int n = uffd_read(&p->uffd, fault, FAULTS);

@@ -16,6 +16,8 @@
 #define PAGER_PROTECT_SHARE(ram) ((ram) / 4 * 3)
 #define PAGER_RAM_LEAST (16u * PAGER_PAGE)
 
+#define PAGER_THREAD    "pageworks-pager" /* what its threads are called */
+
 struct pager;
 
 struct pager_config {

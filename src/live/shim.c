@@ -185,7 +185,7 @@ static void fork_prepare(void) { pager_fork_prepare(shim_pager); }
 static void fork_parent(void) { pager_fork_parent(shim_pager); }
 static void fork_child(void)
 {
-	__atomic_fetch_add(&shim_board->processes, 1, __ATOMIC_RELAXED);
+	shim_pin_child((unsigned)__atomic_fetch_add(&shim_board->processes, 1, __ATOMIC_RELAXED));
 	pager_fork_child(shim_pager);
 	if (!shim_attend())
 		shim_stop(NULL, "the child of a fork was stopped: no thread could be started in it");

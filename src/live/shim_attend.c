@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ static void answer(struct board *b, enum pw_err err)
 static void *attend(void *arg)
 {
 	struct board *b = arg;
+	prctl(PR_SET_NAME, PAGER_THREAD);
 	bool answers = b->pid == getpid();
 	uint32_t seen = __atomic_load_n(&b->wish.answered, __ATOMIC_ACQUIRE);
 	for (;;) {
