@@ -7,6 +7,8 @@
 . "$(dirname "$0")/points.sh"
 prog=$(dirname "$pageworks")/test/prog
 long=${PAGEWORKS_LONG:-}
+patience=${long:+1500}
+patience=${patience:-200}
 TMPDIR=$dir
 export TMPDIR
 
@@ -112,7 +114,7 @@ natively() { # NAME
 as_natively() {
 	name=$1 ram=$2 least=$3
 	shift 3
-	"the_$name" timeout -k 5 200 "$pageworks" live --ram "$ram" "$@" -o report --json result.json -- >out 2>err </dev/null
+	"the_$name" timeout -k 5 $patience "$pageworks" live --ram "$ram" "$@" -o report --json result.json -- >out 2>err </dev/null
 	echo "status $?" >>out
 	evicted=$(figure result.json evicted)
 	cmp -s out "$name.native" && cmp -s err "$name.native.err" && grep -q 'checks: all passed' report &&
@@ -130,16 +132,23 @@ killed() {
 	: >out
 	( "the_$1" setsid "$pageworks" live --ram "$2" --swap "file:$dir/swap" --control control --quiet -- >out 2>&1 </dev/null ) &
 	whole=$!
-	for _ in $(seq 1 300); do
-		"$pageworks" live --control control --json now.json 2>/dev/null || { sleep 0.1; continue; }
+	command=
+	for _ in $(seq 1 3000); do
+		"$pageworks" live --control control --json now.json 2>/dev/null || { sleep 0.01; continue; }
 		pid=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' now.json)
-		[ "$(sed -n 's/.*"evicted": \([0-9]*\).*/\1/p' now.json)" -gt 100 ] && break
-		sleep 0.05
+		evicted=$(sed -n 's/.*"evicted": \([0-9]*\).*/\1/p' now.json)
+		processes=$(sed -n 's/.*"processes": \([0-9]*\).*/\1/p' now.json)
+		[ "$evicted" -gt 100 ] || [ "$processes" -gt 2 ] || continue
+		command=$(ps -o ppid= -p "$pid") session=$(ps -o sid= -p "$pid")
+		break
 	done
-	command=$(ps -o ppid= -p "$pid")
-	session=$(ps -o sid= -p "$pid")
-	kill -KILL $command
+	[ -n "$command" ] && kill -KILL $command
+	ok=$?
 	wait $whole
+	if [ $ok -ne 0 ]; then
+		point 1 "$1 was to be killed half way, but had ended"
+		return
+	fi
 	for _ in $(seq 1 50); do
 		[ -z "$(ps -o pid= -s $session)" ] && [ ! -e control ] && break
 		sleep 0.1
