@@ -85,6 +85,9 @@ paged "a child's pages in a file of its own" 2M perl -e 'my @a = map { $_ * 3 } 
 	my $s = 0; $s += $_ for @a; waitpid $pid, 0 if $pid; print "$s ", $pid ? $? : 0, "\n"'
 [ ! -e swap ]
 point $? "the swap file left no name"
+: >swap
+paged "children whose parent has a file that was there" 1M "$prog/verify" 4 2
+rm -f swap
 with=
 "$pageworks" live --ram 1M --swap fault:flip=1000,after=2000,ram --quiet -- "$prog/verify" 6 2 >out 2>err
 [ $? -eq 125 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q checksum err && [ ! -s out ]

@@ -204,6 +204,34 @@ static void page_random(void *page, uint64_t seed)
 	}
 }
 
+/* Whoever opens the same name, none writes over the other's slots: the file is there already, or it is not. */
+static void test_files_have_one_user(void **state)
+{
+	char path[300];
+	(void)state;
+	for (unsigned there = 0; there < 2; there++) {
+		struct pw_why why = { "" };
+		snprintf(path, sizeof path, "%s/shared", folder);
+		if (there)
+			write_file(path, "");
+		struct store *s[2] = { open_ok(file_spec("shared"), 10), open_ok(file_spec("shared"), 10) };
+		for (unsigned i = 0; i < 2; i++) {
+			void *at[] = { pages[0] };
+			page_random(pages[0], i);
+			assert_int_equal(store_write(s[i], 0, 1, (const void *const *)at, &why), PW_OK);
+			assert_int_equal(store_flush(s[i], &why), PW_OK);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			void *at[] = { pages[0] };
+			assert_int_equal(store_read(s[i], 0, 1, at, &why), PW_OK);
+			page_random(pages[1], i);
+			assert_memory_equal(pages[0], pages[1], PAGE);
+			store_close(s[i]);
+		}
+		assert_int_equal(unlink(path), there ? 0 : -1);
+	}
+}
+
 /* Writes pages that do not compress until the store is full.  => how many it took */
 static uint64_t fill_up(struct store *s, uint64_t most, struct pw_why *why)
 {
@@ -414,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_specs),
 		cmocka_unit_test(test_files_are_safe),
+		cmocka_unit_test(test_files_have_one_user),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_damaged_file),
 		cmocka_unit_test(test_encrypted),

@@ -6,6 +6,7 @@
  * can do that, since what was evicted to make room must not take room again.
  *
  * 1. Nothing is written before the file is known to hold nothing.
+ * 2. No two stores write to the same file, of whatever processes they are.
  * Its modelled time is that of a solid-state disk: a latency for each transfer and a rate. */
 #include "../base/mem.h"
 #include "kind.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
@@ -109,26 +111,55 @@ static int open_either(const char *path, int flags, bool *direct)
 	if (*direct && errno != EINVAL && errno != EOPNOTSUPP)
 		return -1;
 	*direct = false;
-	fd = open(path, flags, 0600);
-	if (fd < 0 && errno == EEXIST && flags & O_EXCL) /* the first attempt may have made it */
-		fd = open(path, flags & ~(O_CREAT | O_EXCL));
+	if (flags & O_EXCL)
+		unlink(path); /* the first attempt may have made it, and nobody else does */
+	return open(path, flags, 0600);
+}
+
+/* Opens what is called so, and frees the name, unless there was no memory for one. */
+static int open_named(char *name, int flags, bool *direct)
+{
+	int fd = name ? open_either(name, flags, direct) : -1, error = name ? errno : ENOMEM;
+	if (fd >= 0 && flags & O_EXCL)
+		unlink(name);
+	mem_free(name);
+	errno = error;
 	return fd;
 }
 
-/* A new file without a name, or an old one that holds nothing. */
+/* A new file in the folder of path that has no name, from the beginning or as good as: no two opens get the same, at whatever moment. */
+static int open_nameless(const char *path, bool direct_wanted, bool *direct)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_printf("%.*s/", (int)(slash - path), path) : mem_printf(".");
+	*direct = direct_wanted;
+	int fd = open_named(folder, O_RDWR | O_CLOEXEC | O_TMPFILE, direct);
+	for (unsigned i = 0; fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EEXIST) && i < 1000; i++) {
+		*direct = direct_wanted;
+		fd = open_named(mem_printf("%s.%d-%u~", path, getpid(), i), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, direct);
+	}
+	return fd;
+}
+
+/* A new file without a name, or an old one that holds nothing.  An old one has one user: who comes second, as the child of a fork does,
+ * gets a new file beside it. */
 static enum pw_err place_open(const char *path, uint32_t page_bytes, struct place *p, struct pw_why *why)
 {
 	struct stat was;
-	bool is_new = lstat(path, &was) && errno == ENOENT;
-	*p = (struct place){ .direct = page_bytes % AIO_ALIGN == 0 };
-	p->fd = open_either(path, O_RDWR | O_CLOEXEC | (is_new ? O_CREAT | O_EXCL : 0), &p->direct);
+	bool is_new = lstat(path, &was) && errno == ENOENT, direct = page_bytes % AIO_ALIGN == 0;
+	*p = (struct place){ .direct = direct };
+	p->fd = is_new ? open_nameless(path, direct, &p->direct) : open_either(path, O_RDWR | O_CLOEXEC, &p->direct);
+	if (p->fd >= 0 && !is_new && flock(p->fd, LOCK_EX | LOCK_NB) < 0) {
+		close(p->fd);
+		if (!S_ISREG(was.st_mode))
+			return pw_fail(why, PW_BUSY, "store file:%s: somebody else uses it; name a file: each gets its own", path);
+		p->fd = open_nameless(path, direct, &p->direct);
+	}
 	if (p->fd < 0)
-		return pw_fail(why, PW_IO, "store file:%s: %s", path, strerror(errno));
+		return pw_fail(why, errno == ENOMEM ? PW_NOMEM : PW_IO, "store file:%s: %s", path, strerror(errno));
 	enum pw_err err = place_check(path, p, why);
 	if (err)
 		close(p->fd);
-	else if (is_new)
-		unlink(path);
 	return err;
 }
 
