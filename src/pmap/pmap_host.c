@@ -175,6 +175,7 @@ static enum pw_err run_part(struct pmap *pmap, const struct pmap_mapping *m, uin
 	struct host_frame *f[RUN_MOST];
 	uint32_t begun = 0;
 	enum pw_err err = PW_OK;
+	f[0] = NULL; /* gcc with sanitizers does not see that frames_install reads begun of them */
 	for (; !err && begun < n && begun < RUN_MOST && h->frame[frames[begun].v].place == PLACE_STAGED; begun += !err) {
 		struct pmap_mapping one = *m;
 		one.vpn.v += begun;
