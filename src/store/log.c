@@ -241,6 +241,8 @@ static bool is_full(int error)
 	return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
+static int buffers_reap(struct log *l, bool wait);
+
 /* One step towards more backed free clusters.  => 0 or errno */
 static int room_make(struct log *l, const struct room *r, bool cleaning)
 {
@@ -257,14 +259,28 @@ static int room_make(struct log *l, const struct room *r, bool cleaning)
 	return cleaned == ENOSPC ? error : cleaned;
 }
 
-/* => at least one backed free cluster beyond those kept back, or an errno.  The cleaner itself may use those, and does not clean. */
+static bool is_writing(const struct log *l)
+{
+	for (uint32_t i = 0; i < BUFFERS; i++) {
+		if (l->buffer[i].state == BUFFER_WRITING)
+			return true;
+	}
+	return false;
+}
+
+/* => at least one backed free cluster beyond those kept back, or an errno.  The cleaner itself may use those, and does not clean.
+ * A cluster on its way to a slow device can be neither cleaned nor freed: there may be room once it has arrived. */
 static int free_ensure(struct log *l, bool cleaning)
 {
 	uint32_t keep = cleaning ? 0 : RESERVE;
 	for (int tries = 0; tries < CLEAN_TRIES; tries++) {
 		struct room r = room_look(l);
 		int error = r.n_backed_free > keep ? 0 : room_make(l, &r, cleaning);
-		if (error || r.n_backed_free > keep)
+		if (is_full(error) && is_writing(l))
+			error = buffers_reap(l, true);
+		else if (r.n_backed_free > keep)
+			return 0;
+		if (error)
 			return error;
 	}
 	return ENOSPC;
