@@ -82,7 +82,7 @@ static void damaged_files_are_refused(void **state)
 	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x402010, 0x5000, 0x5000, PAGE }, "cut off");
 	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x402010, 0x1000, 0xfff, PAGE }, "more bytes in the file");
 	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x402020, 0x1000, 0x1000, PAGE }, "cannot show there");
-	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x401010, 0x1000, 0x1000, PAGE }, "share a page");
+	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x401010, 0x1000, 0x1000, PAGE }, "in front of it");
 	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, 0x402010, 0x1000, 1ull << 47, PAGE },
 	                "outside the addresses");
 	segment_damaged(p, DATA, &(struct made_segment){ PT_LOAD, PF_R, 0x2010, UINT64_MAX - 0xfef, 0, 0x2000, PAGE },

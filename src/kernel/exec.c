@@ -316,6 +316,11 @@ static enum pw_err exec_commit(struct exec *x)
 	if (!err)
 		return PW_OK;
 	space_clear(p);
+	if (x->why) {
+		struct pw_why inner = *x->why;
+		pw_fail(x->why, err, "the process is ended: the first pages of %.100s could not be brought in: %.300s",
+		        path_end(x->program->file.path), inner.text);
+	}
 	p->killed = p->killed ? p->killed : "the first pages of its program could not be brought into memory";
 	return err == PW_IO ? err : PW_NOFRAMES;
 }

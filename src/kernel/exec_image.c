@@ -67,15 +67,15 @@ static enum pw_err segment_check(const struct reading *r, const struct elf_segme
 	return PW_OK;
 }
 
-static enum pw_err part_add(struct reading *r, const struct exec_part *part)
+static enum pw_err part_add(struct reading *r, const struct exec_part *part, const struct elf_segment *s)
 {
 	struct exec_image *im = r->image;
 	const struct exec_part *before = im->n_parts ? &im->part[im->n_parts - 1] : NULL;
 	if (part->start == part->end)
 		return PW_OK;
 	if (before && part->start < before->end)
-		return pw_fail(r->why, PW_UNSUPPORTED, "its segments at 0x%llx and 0x%llx are out of order or share a page of %llu bytes",
-		               (unsigned long long)before->start, (unsigned long long)part->start,
+		return pw_fail(r->why, PW_UNSUPPORTED, "its segment at 0x%llx begins in or before the last page of the one in front of it, "
+		               "pages being of %llu bytes: out of order, or made for smaller ones", (unsigned long long)s->vaddr,
 		               (unsigned long long)r->limits->page_bytes);
 	im->part[im->n_parts++] = *part;
 	return PW_OK;
@@ -97,8 +97,8 @@ static enum pw_err segment_load(struct reading *r, const struct elf_segment *s)
 		file.pad = middle - file_end;
 	if (s->align > r->image->align)
 		r->image->align = s->align;
-	err = part_add(r, &file);
-	return err ? err : part_add(r, &zeros);
+	err = part_add(r, &file, s);
+	return err ? err : part_add(r, &zeros, s);
 }
 
 static enum pw_err interpreter_take(struct reading *r, const struct elf_segment *s)

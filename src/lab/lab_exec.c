@@ -7,6 +7,13 @@
 #include "lab_impl.h"
 #include <string.h>
 
+static bool is_killed(const struct process *p)
+{
+	struct process_info info;
+	process_describe(p, &info);
+	return info.killed;
+}
+
 enum lab_outcome lab_exec(struct lab *l, const struct lab_line *line)
 {
 	struct lab_process *p = lab_running(l);
@@ -14,12 +21,17 @@ enum lab_outcome lab_exec(struct lab *l, const struct lab_line *line)
 	struct process_begin begin;
 	if (!p)
 		return LAB_ERROR;
+	bool was_killed = is_killed(p->process);
 	for (unsigned i = 0; i < line->n; i++)
 		argv[i] = line->word[i] + (*line->word[i] == '"');
 	argv[line->n] = NULL;
 	enum pw_err err = computer_exec(l->computer, p->process, argv[0], argv, NULL, &begin, l->why);
-	if (err)
+	if (err && (was_killed || !is_killed(p->process)))
 		return lab_fail_err(l, err);
+	if (err) {
+		lab_tell(l, "%s\n", l->why->text); /* the line has done something, so it is none that fails */
+		return LAB_DONE;
+	}
 	lab_tell(l, "%s is a new program, nothing of its old memory is left\n", p->name);
 	lab_tell(l, "  begins at 0x%llx%s; stack pointer 0x%llx; heap from 0x%llx\n", (unsigned long long)begin.entry.v,
 	         begin.interpreter_base.v ? ", in its interpreter" : "", (unsigned long long)begin.stack.v,
