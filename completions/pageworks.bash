@@ -51,6 +51,7 @@ _pageworks()
 	--wss | --interval | --top | --watch | --zoom) return ;;
 	--protect) COMPREPLY=($(compgen -W "heap 'anon:*'" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
+	--turn | --every) return ;;
 	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --hostram | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
 	if [[ $word == -* ]]; then

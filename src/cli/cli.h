@@ -17,6 +17,7 @@ enum { CLI_OK = 0, CLI_FAIL_ON = 124, CLI_FAILED = 125, CLI_NOT_EXECUTABLE = 126
 	X(convert, "turn a trace into another format")                        \
 	X(info, "describe a trace")                                           \
 	X(tlb, "misses of every TLB, for every page size")                    \
+	X(guests, "several traces as guests of one host, short of memory")   \
 	X(lab, "take a small computer apart, by hand or by script")           \
 	X(walk, "explain how an address translates, in any memory image")     \
 	X(live, "really page a program, on this computer's own MMU")             \

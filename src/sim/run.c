@@ -92,7 +92,7 @@ static uint64_t run_now(void *ctx)
 static void run_used(void *ctx, pfn_t f, enum access_kind kind)
 {
 	struct run *r = ctx;
-	if (!hypervisor_access(r->host, 0, r->cpu, f, kind) && r->host_short == UINT64_MAX)
+	if (!hypervisor_access(r->host, r->guest, r->cpu, f, kind) && r->host_short == UINT64_MAX)
 		r->host_short = f.v << r->opt.format.page_shift;
 }
 
@@ -135,7 +135,7 @@ static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 {
 	r->physical_frames = run_frames(&r->opt);
 	enum pw_err err = PW_OK;
-	if (r->opt.nested)
+	if (r->opt.nested && !r->host)
 		err = hypervisor_create(&r->opt, r->physical_frames, 1, &r->host, why);
 	if (err != PW_OK)
 		return err;
@@ -143,6 +143,7 @@ static enum pw_err run_build_machine(struct run *r, struct pw_why *why)
 		.format = &r->opt.format, .frames = r->physical_frames, .n_cpus = r->opt.n_cpus, .cpu = &r->opt.cpu,
 		.log_touches = run_wants_recency(&r->opt), .log_every = run_wants_every(&r->opt), .seed = r->opt.seed,
 		.host = r->host ? hypervisor_machine(r->host) : NULL,
+		.host_cpu = r->host ? hypervisor_cpu(r->host, r->guest) : 0,
 	};
 	err = machine_create(&mc, &r->machine, why);
 	if (err != PW_OK)
@@ -177,10 +178,18 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 
 enum pw_err run_create(const struct run_options *o, struct run **ret, struct pw_why *why)
 {
+	return run_create_guest(o, NULL, 0, ret, why);
+}
+
+enum pw_err run_create_guest(const struct run_options *o, struct hypervisor *host, unsigned guest, struct run **ret, struct pw_why *why)
+{
 	*ret = NULL;
 	struct run *r = mem_zalloc(1, sizeof *r);
 	if (!r)
 		return pw_fail(why, PW_NOMEM, "out of memory for the run");
+	r->host = host;
+	r->host_is_shared = host;
+	r->guest = guest;
 	r->opt = *o;
 	if (o->policy->wants_future)
 		r->opt.refbits = REFBITS_EXACT; /* who knows the future must know the past */
@@ -241,7 +250,8 @@ void run_destroy(struct run *r)
 		pmap_sys_destroy(r->pmap);
 	if (r->machine)
 		machine_destroy(r->machine);
-	hypervisor_destroy(r->host);
+	if (!r->host_is_shared)
+		hypervisor_destroy(r->host);
 	future_destroy(r->future);
 	sched_destroy(r->sched);
 	run_base_drop(&r->base);
@@ -321,7 +331,7 @@ enum run_next { RUN_RETRY, RUN_SKIP, RUN_DEAD };
 /* The host serves its guest.  When it cannot there is no going on: a guest without memory is not a program without memory. */
 static enum run_next run_host_fault(struct run *r, unsigned cpu, const struct machine_stop *stop)
 {
-	if (hypervisor_fault(r->host, 0, cpu, stop))
+	if (hypervisor_fault(r->host, r->guest, cpu, stop))
 		return RUN_RETRY;
 	run_host_short(r, stop->host_at.v);
 	return RUN_DEAD;

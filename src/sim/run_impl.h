@@ -38,6 +38,8 @@ struct run {
 	struct trace *trace;       /* the caller's, or that of: */
 	struct sched *sched;       /* NULL: the trace's own order */
 	struct hypervisor *host;   /* the machine is its guest; or NULL */
+	bool host_is_shared;       /* with other runs, and so not ours */
+	unsigned guest;            /* which one it is there */
 	uint64_t host_short;       /* an address of the guest that the host had no memory for; UINT64_MAX: none */
 	unsigned cpu;              /* that runs, or ran last */
 	struct machine *machine;
@@ -71,6 +73,10 @@ struct run {
 	enum pw_err error;
 	struct pw_why why;
 };
+
+/* As run_create(), as a guest of this host, which outlives it; host NULL: of its own, if it is one. */
+must_use enum pw_err run_create_guest(const struct run_options *o, struct hypervisor *host, unsigned guest, struct run **ret,
+                                      struct pw_why *why);
 
 /* run_events.c: => FAILED state is set in r when pageworks cannot go on. */
 void run_event(struct run *r, uint32_t pid, const struct trace_event *e);
