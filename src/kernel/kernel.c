@@ -206,7 +206,9 @@ void kernel_counts(const struct kernel *k, struct kernel_counts *ret)
 	*ret = k->counts;
 	ret->resident_pages = k->frames.n_pages;
 	ret->table_bytes = k->frames.n_tables << k->config.page_shift;
+	uint64_t kept = kernel_is_linux(k) ? k->high_pages : 0;
 	ret->free_frames = k->frames.n_free;
+	ret->spare_frames = k->frames.n_free > kept ? k->frames.n_free - kept : 0;
 	ret->balloon_frames = k->frames.n_balloon;
 	ret->huge_pages = k->n_huge << k->config.huge_shift;
 	ret->swap_used_slots = k->swap.used;

@@ -247,6 +247,7 @@ struct kernel_counts {
 	uint64_t touched_pages;                       /* distinct pages ever resident */
 	uint64_t swap_used_slots, swap_peak_slots, swap_reads, swap_writes;
 	uint64_t free_frames, balloon_frames;
+	uint64_t spare_frames;                        /* free, beyond what the kernel keeps so */
 	struct huge_counts huge;
 	uint64_t huge_pages, huge_peak_pages;         /* in base pages: how much memory they are */
 	uint64_t modelled_ns;                         /* all faults and write-backs */

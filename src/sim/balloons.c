@@ -9,11 +9,13 @@
  *      too little for all      what guests do not use; then lower the limit of the cheapest, again and again, until all limits fit
  *      enough                  one move: from what is left over, else from the cheapest to the dearest, if it is much dearer
  *
- * Needed are pages that come back: of the guest's own swap and files, and of the host's swap.  A first touch would have come anyway.
+ * Needed are pages that had to leave, and pages that come back: of the guest's own swap and files, and of the host's swap.  A first touch
+ * would have come anyway.
  *
  * 1. balloon = frames the guest believes it has - limit.
  * 2. The host has nothing of a frame in a balloon, and of a guest no more pages than its limit.
- * 3. A move that cannot be made whole is made in part, and says how much.
+ * 3. Of used frames at most half as many move as the faults they promise to spare, less twice those of who gives them.
+ * 4. A move that cannot be made whole is made in part, and says how much.
  *
  * Rejected: sampling which pages are idle (the guest's kernel counts what returns, which is what matters); a move at any difference of
  * prices (two equal guests would pass the same memory to and fro).
@@ -70,12 +72,16 @@ static struct hypervisor_share share_of(struct balloons *b, unsigned i)
 
 static uint64_t limit_of(struct balloons *b, unsigned i) { return share_of(b, i).frames - guest_counts(b, i).balloon_frames; }
 
-static uint64_t need_ever(struct balloons *b, unsigned i) { return guest_counts(b, i).faults.major + share_of(b, i).faults.major; }
+static uint64_t need_ever(struct balloons *b, unsigned i)
+{
+	struct kernel_counts k = guest_counts(b, i);
+	return k.faults.major + k.evicted + share_of(b, i).faults.major;
+}
 
 /* Nothing for who has frames that hold nothing. */
 static double price_of(struct balloons *b, unsigned i)
 {
-	return guest_counts(b, i).free_frames ? 0 : (double)(b->guest[i].need + 1) / (double)limit_of(b, i);
+	return guest_counts(b, i).spare_frames ? 0 : (double)(b->guest[i].need + 1) / (double)limit_of(b, i);
 }
 
 static struct fault_counts faults_since(const struct fault_counts *now, const struct fault_counts *base)
@@ -155,12 +161,19 @@ static uint64_t limits_sum(struct balloons *b)
 	return sum;
 }
 
+/* Has the first a lower price, or as low a one and more that it does not use? */
+static bool is_cheaper(struct balloons *b, unsigned i, unsigned than)
+{
+	double price = price_of(b, i), other = price_of(b, than);
+	return price < other || (price <= other && guest_counts(b, i).spare_frames > guest_counts(b, than).spare_frames);
+}
+
 /* The guest of the lowest price that is not marked in skip; of the highest, of those with a balloon.  => -1: none */
 static int cheapest(struct balloons *b, uint32_t skip)
 {
 	int best = -1;
 	for (unsigned i = 0; i < b->n; i++)
-		if (!(skip >> i & 1) && (best < 0 || price_of(b, i) < price_of(b, (unsigned)best)))
+		if (!(skip >> i & 1) && (best < 0 || is_cheaper(b, i, (unsigned)best)))
 			best = (int)i;
 	return best;
 }
@@ -177,7 +190,7 @@ static int dearest(struct balloons *b)
 /* Lowers a limit: where that costs nothing, only as far as it does not.  => by how much */
 static uint64_t take(struct balloons *b, unsigned guest, uint64_t n)
 {
-	uint64_t before = limit_of(b, guest), unused = guest_counts(b, guest).free_frames;
+	uint64_t before = limit_of(b, guest), unused = guest_counts(b, guest).spare_frames;
 	n = unused && unused < n ? unused : n;
 	enum pw_err err = limit_set(b, guest, before > n ? before - n : 0);
 	(void)err; /* what could be had is counted */
@@ -206,6 +219,13 @@ static struct balloons_move make_fit(struct balloons *b, uint64_t over, uint64_t
 	return m;
 }
 
+/* A frame that is used costs its owner an eviction, and a fault if the page comes back: as many as that must be spared elsewhere. */
+static uint64_t worth_moving(struct balloons *b, unsigned from, unsigned to)
+{
+	uint64_t unused = guest_counts(b, from).spare_frames, less = DEARER * b->guest[from].need, more = b->guest[to].need;
+	return unused ? unused : more > less ? (more - less) / 2 : 0;
+}
+
 static struct balloons_move move_some(struct balloons *b, uint64_t spare, uint64_t n)
 {
 	struct balloons_move m = { .from = -1, .to = dearest(b), .why = "nobody needs more than he has" };
@@ -217,12 +237,13 @@ static struct balloons_move move_some(struct balloons *b, uint64_t spare, uint64
 		return m;
 	m.from = cheapest(b, 1u << m.to);
 	m.why = "pages came back that had to leave, and are needed more than where they were";
-	if (m.from < 0 || price_of(b, (unsigned)m.to) < DEARER * price_of(b, (unsigned)m.from)) {
-		m.why = "nobody needs memory much more than the others";
-		return m;
-	}
+	uint64_t part = m.from < 0 ? 0 : worth_moving(b, (unsigned)m.from, (unsigned)m.to);
 	uint64_t balloon = guest_counts(b, (unsigned)m.to).balloon_frames;
-	m.frames = give(b, (unsigned)m.to, take(b, (unsigned)m.from, n < balloon ? n : balloon));
+	part = part < n ? part : n;
+	if (!part || price_of(b, (unsigned)m.to) < DEARER * price_of(b, (unsigned)m.from))
+		m.why = "nobody needs memory much more than the others";
+	else
+		m.frames = give(b, (unsigned)m.to, take(b, (unsigned)m.from, part < balloon ? part : balloon));
 	return m;
 }
 

@@ -35,7 +35,7 @@ struct balloons_state {
 	struct hypervisor_share share;   /* faults counted from balloons_count() on */
 	uint64_t limit, balloon;         /* frames */
 	uint64_t guest_major, guest_evicted; /* its own kernel's: counted likewise */
-	uint64_t need;                   /* faults since the last decision that more memory might have spared */
+	uint64_t need;                   /* evictions and faults since the last decision that more memory might have spared */
 	double price;                    /* need for each frame it has */
 };
 void balloons_look(struct balloons *b, unsigned guest, struct balloons_state *ret);
