@@ -1,5 +1,6 @@
 #!/bin/sh
-# cli_sched_test.sh - pageworks run with several CPUs and several processes: shootdowns, turns, ASIDs.
+# cli_sched_test.sh - pageworks run with several CPUs and several processes: shootdowns, turns, ASIDs, shares of memory,
+# load control, and who is killed when there is none left.
 # shellcheck source=test/points.sh
 . "$(dirname "$0")/points.sh"
 
@@ -62,6 +63,31 @@ finds "locally it does not" 'faults.total == 10000 + 40' \
 	--frames 100 --quantum 100 --replacement local loop:pages=40,refs=10000 seq:pages=10000
 grep -q 'each process in its share, all equal' report
 point $? "and the report says so"
+# Four loops of 50 pages in 128 frames: each turn of 500 brings back all 50.  Two of them fit.
+four="loop:pages=50,refs=50K loop:pages=50,refs=50K loop:pages=50,refs=50K loop:pages=50,refs=50K"
+# shellcheck disable=SC2086
+finds "four processes thrash" 'faults.total == 20522' --frames 128 --quantum 500 $four
+# shellcheck disable=SC2086
+finds "with load control they take turns at it, and fault a sixteenth as often" \
+	'faults.total < 20600 / 16 && load_control.detections == 1 && load_control.suspensions == 3 && load_control.resumptions == 3' \
+	--frames 128 --quantum 500 --loadcontrol thrashing $four
+grep -q 'memory thrashed: 3 suspensions' report && grep -q 'process 4 runs again' report &&
+	grep -q '4 processes use 200 pages by turns, and there is room for 128' report
+point $? "and the report tells it in words"
+# shellcheck disable=SC2086
+finds "in enough memory nobody is suspended" 'load_control.suspensions == 0 && faults.total == 200' \
+	--frames 200 --loadcontrol thrashing $four
+grep -q 'memory did not thrash' report
+point $? "and the report says so, too"
+refused 125 "cannot know the future" run --policy opt --loadcontrol thrashing --frames 9 seq:pages=4
+refused 125 "did you mean 'thrashing'" run --loadcontrol trashing seq:pages=4
+
+# Out of memory: who is killed, and why, in words.
+finds "a process is killed for want of memory" 'references.skipped == 54' --ram 160K --swap none --quantum 1000 --personality linux \
+	seq:pages=20,writes=1 seq:pages=90,writes=1
+grep -q 'process 2 was killed' report && grep -q 'no page can leave because there is no swap; of 1 process this one held most' report &&
+	grep -q '"killed_why": "out of memory: ' r.json
+point $? "and the report says why"
 refused 125 "did you mean 'local'" run --replacement locl seq:pages=4
 refused 125 "knows no huge pages" run --replacement local --huge always seq:pages=4
 refused 125 "at least one reference" run --quantum 0 seq:pages=4

@@ -57,7 +57,7 @@ static struct script *script_new(void)
 	struct script *s = mem_zalloc(1, sizeof *s);
 	assert_non_null(s);
 	s->trace.ops = &script_ops;
-	s->trace.info = (struct trace_info){ .format = "script", .source = "script" };
+	s->trace.info = (struct trace_info){ .format = "script", .source = "script", .has_events = true };
 	return s;
 }
 
@@ -219,10 +219,15 @@ static void a_turn_is_a_quantum(void **state)
 	struct trace_item item;
 	uint32_t order[32];
 	uint64_t length[32];
-	unsigned n = 0;
+	unsigned n = 0, exits = 0;
 	(void)state;
 	assert_int_equal(sched_create(mix, 1000, 1, &s, &why), PW_OK);
 	for (trace_next(sched_trace(s), &item); item.kind != TRACE_ITEM_END; trace_next(sched_trace(s), &item)) {
+		if (item.kind == TRACE_ITEM_EVENT) {
+			assert_int_equal(item.event.kind, TRACE_EXIT);
+			exits++;
+			continue;
+		}
 		if (n && order[n - 1] == item.pid && length[n - 1] < 1000) {
 			length[n - 1] += item.n_refs;
 			continue;
@@ -232,6 +237,7 @@ static void a_turn_is_a_quantum(void **state)
 		length[n++] = item.n_refs;
 	}
 	assert_int_equal(n, 20);
+	assert_int_equal(exits, 3); /* generators know no events: each ends with its last reference */
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t want = i < 3 ? i + 1 : i < 19 ? (i - 3) % 2 + 1 : 1; /* 1 2 3, then 1 2 1 2 ..., at last 1 alone */
 		assert_int_equal(order[i], want);
@@ -300,6 +306,7 @@ static void parts_are_told_apart(void **state)
 	struct trace_item item;
 	unsigned seen[16] = { 0 };
 	(void)state;
+	a->trace.info.has_events = false;
 	add_refs(a, 1, 10);
 	add_refs(a, 3, 10);
 	add_event(b, 1, TRACE_PROCESS, 0);

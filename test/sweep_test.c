@@ -98,7 +98,7 @@ static const char *other_value(enum grid_word word)
 		{ "policy", "fifo" }, { "refbits", "hardware" }, { "personality", "linux" }, { "files", "cold" },
 		{ "swap", "hdd" }, { "cost", "walk_reference=21" }, { "seed", "2" }, { "limit", "1000" }, { "warmup", "10" },
 		{ "tau", "1000" }, { "huge", "always" }, { "fragment", "10" }, { "scan", "1000" }, { "overcommit", "never" },
-		{ "quantum", "500" }, { "replacement", "local" },
+		{ "quantum", "500" }, { "replacement", "local" }, { "loadcontrol", "thrashing" },
 	};
 	for (unsigned i = 0; i < sizeof list / sizeof *list; i++)
 		if (strcmp(list[i].name, grid_word_name(word)) == 0)

@@ -430,6 +430,25 @@ static void trouble_input(const struct report *p)
 		fprintf(p->out, "\n%sinterrupted%s: this is what ran until then\n", red(p), plain(p));
 }
 
+static void trouble_load(const struct report *p)
+{
+	const struct result_load *l = &p->r->load;
+	char n[NUMBER], a[NUMBER], b[NUMBER];
+	if (!p->r->machine.load_control)
+		return;
+	if (!l->detections) {
+		fprintf(p->out, "\nmemory did not thrash: nobody was suspended\n");
+		return;
+	}
+	fprintf(p->out, "\n%smemory thrashed%s: %s suspensions, %s pages swapped out with them, %s times somebody was let in again\n",
+	        red(p), plain(p), text_count(n, sizeof n, l->suspensions), text_count(a, sizeof a, l->swapped_pages),
+	        text_count(b, sizeof b, l->resumptions));
+	for (unsigned i = 0; i < l->n_events && i < RESULT_LOADS; i++)
+		fprintf(p->out, "  reference %s: %s\n", text_count(n, sizeof n, l->event[i].at), l->event[i].text);
+	if (l->n_events > RESULT_LOADS)
+		fprintf(p->out, "  [%s others]\n", text_count(n, sizeof n, l->n_events - RESULT_LOADS));
+}
+
 static void trouble_memory(const struct report *p)
 {
 	const struct result *r = p->r;
@@ -437,8 +456,8 @@ static void trouble_memory(const struct report *p)
 	for (unsigned i = 0; i < r->n_processes; i++)
 		if (r->process[i].killed)
 			fprintf(p->out, "\n%sprocess %u was killed for want of simulated memory%s: its other %s references were skipped; "
-			        "the real program ran on\n", red(p), r->process[i].pid, plain(p),
-			        text_count(n, sizeof n, r->process[i].skipped));
+			        "the real program ran on\n  %s\n", red(p), r->process[i].pid, plain(p),
+			        text_count(n, sizeof n, r->process[i].skipped), r->process[i].killed_why);
 }
 
 static void ending(const struct report *p)
@@ -484,6 +503,7 @@ void report_write(const struct result *r, FILE *out, bool colour)
 	tables_of_mappings(&p);
 	table_processes(&p);
 	trouble_refusals(&p);
+	trouble_load(&p);
 	trouble_memory(&p);
 	trouble_input(&p);
 	ending(&p);

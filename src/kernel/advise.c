@@ -38,6 +38,28 @@ static void evict_page(void *ctx, struct process *p, const struct space_page *pa
 	(void)err;
 }
 
+/* What others use stays: pages shared since a fork, shared mappings, and pages of a file that somebody else has mapped since. */
+static void swap_out_page(void *ctx, struct process *p, const struct space_page *page)
+{
+	uint64_t *n = ctx;
+	struct kernel *k = p->kernel;
+	if (page->frame == FRAME_NONE || page->entry->shared || kernel_frame(k, page->frame)->space != p->number + 1)
+		return;
+	bool shared = page->anon >= ANON_FIRST && kernel_anon(k, page->anon)->refs > 1;
+	if (!shared && page_may_leave(k, page->frame) && reclaim_page(k, page->frame) == PW_OK)
+		++*n;
+}
+
+uint64_t process_swap_out(struct process *p)
+{
+	uint64_t n = 0;
+	reclaim_drain(p->kernel);
+	for (struct entry *e = entry_of(itree_first(&p->map.tree)); e; e = entry_next(e))
+		space_visit(p, e, e->node.start, e->node.end, swap_out_page, &n);
+	local_leave(p);
+	return n;
+}
+
 static void cool_page(void *ctx, struct process *p, const struct space_page *page)
 {
 	(void)ctx;

@@ -41,6 +41,13 @@ bool kernel_frame_describe(struct kernel *k, pfn_t f, struct frame_info *ret)
 	return true;
 }
 
+uint32_t kernel_frame_pid(const struct kernel *k, pfn_t f)
+{
+	const struct frame *frame = f.v < k->frames.n ? &k->frames.at[f.v] : NULL;
+	bool holds = frame && (frame->state == FRAME_ANON || frame->state == FRAME_FILE) && frame->space;
+	return holds ? k->process[frame->space - 1]->pid : 0;
+}
+
 bool kernel_next_victim(struct kernel *k, pfn_t *ret)
 {
 	uint32_t f = reclaim_choose(k);

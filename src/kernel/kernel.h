@@ -285,6 +285,9 @@ must_use enum pw_err process_fork(struct process *parent, uint32_t pid, struct p
 must_use enum pw_err process_exec(struct process *p, const char *command);
 /* Gives all memory back.  Its counts stay readable until the kernel goes. */
 void process_exit(struct process *p);
+/* All its pages leave memory that nobody else has mapped and that may leave, as of a process that is not to run for some time; it has no
+ * share of the frames until it faults again.  Returns how many left. */
+uint64_t process_swap_out(struct process *p);
 void process_activate(struct process *p, unsigned cpu);
 
 /* Of the free frames, the share in pieces too small for a huge page: 0 to 1. */
@@ -339,7 +342,7 @@ struct process_info {
 	struct fault_counts faults;
 	uint64_t resident_pages, resident_peak_pages, table_bytes;
 	uint64_t mapped_bytes;
-	uint64_t share_pages;    /* local replacement: frames that are its share; 0: none is */
+	uint64_t share_pages;    /* local replacement: frames that are its share, or were last; 0: it never faulted */
 	const char *killed;      /* NULL, or why the kernel killed it: lives as long as the kernel.  It stays until process_exit() */
 };
 void process_describe(const struct process *p, struct process_info *ret);
@@ -374,6 +377,8 @@ struct frame_info {
 	uint32_t slot;
 	uint64_t file_id, file_page;
 };
+/* Where the page in a frame was mapped last; 0: nowhere, or it holds none. */
+uint32_t kernel_frame_pid(const struct kernel *k, pfn_t f);
 /* => false: there is no such frame */
 bool kernel_frame_describe(struct kernel *k, pfn_t f, struct frame_info *ret);
 /* The frame the policy would empty next.  It is asked in earnest and changes its mind by it: only for a kernel that is about to be

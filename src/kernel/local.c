@@ -242,6 +242,7 @@ static void divide(struct local *l)
 		bool more = given < frames || !p->share;
 		p->share += more;
 		given += more;
+		p->process->share_pages = p->share;
 		pool_fit(l, i);
 	}
 }
@@ -281,12 +282,6 @@ bool local_is_full(const struct kernel *k)
 {
 	const struct pool *p = k->local ? pool_at(k->local, k->working) : NULL;
 	return p && p->pages >= p->share;
-}
-
-uint64_t local_share(const struct process *process)
-{
-	const struct pool *p = process->kernel->local ? pool_at(process->kernel->local, process) : NULL;
-	return p ? p->share : 0;
 }
 
 void local_leave(struct process *process)

@@ -18,5 +18,3 @@ must_use enum pw_err local_prepare(struct kernel *k);
 bool local_is_full(const struct kernel *k);
 /* A process ends, or is suspended: its share is divided among the others. */
 void local_leave(struct process *p);
-/* The frames that are its share; 0: it has none, as it never faulted. */
-uint64_t local_share(const struct process *p);

@@ -271,7 +271,7 @@ void process_describe(const struct process *p, struct process_info *ret)
 		.faults = p->faults, .resident_peak_pages = p->resident_peak_pages,
 		.mapped_bytes = p->map.mapped_pages << p->kernel->config.page_shift,
 	};
-	ret->share_pages = local_share(p);
+	ret->share_pages = p->share_pages;
 	if (p->pmap) {
 		ret->resident_pages = pmap_resident_pages(p->pmap);
 		ret->table_bytes = pmap_table_bytes(p->pmap);

@@ -21,6 +21,7 @@ struct process {
 	struct map map;
 	struct fault_counts faults;
 	uint64_t resident_peak_pages;
+	uint64_t share_pages;    /* local replacement: its share of the frames, or what that was last */
 	struct stream stream[STREAMS];
 	uint32_t stream_clock;
 	uint64_t n_huge;         /* huge pages of its own */

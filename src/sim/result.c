@@ -14,8 +14,10 @@ void result_fini(struct result *r)
 {
 	for (unsigned i = 0; i < r->n_command; i++)
 		mem_free(r->command[i]);
-	for (unsigned i = 0; i < r->n_processes; i++)
+	for (unsigned i = 0; i < r->n_processes; i++) {
 		mem_free(r->process[i].command);
+		mem_free(r->process[i].killed_why);
+	}
 	for (unsigned i = 0; i < r->n_mappings; i++) {
 		mem_free(r->mapping[i].name);
 		mem_free(r->mapping[i].file);

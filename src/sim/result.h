@@ -43,6 +43,7 @@ struct result_machine {
 	struct cost_model cost;
 	uint64_t limit, warmup, tau;
 	uint64_t quantum;          /* 0: as recorded */
+	bool load_control;
 };
 
 struct result_refs {
@@ -69,8 +70,9 @@ struct result_process {
 	char *command;
 	uint64_t references, refused, skipped;
 	struct fault_counts faults;
-	uint64_t resident_peak_pages, share_pages; /* share: of the frames, with local replacement, at the end */
+	uint64_t resident_peak_pages, share_pages; /* share: of the frames, with local replacement: its last */
 	bool killed;               /* for want of simulated memory */
+	char *killed_why;          /* in words; NULL: it was not */
 	bool ended;
 	int exit_status, signal;   /* as the trace says */
 };
@@ -118,6 +120,20 @@ struct result_nested {
 	struct machine_nested both;
 };
 
+/* Load control: what was seen and done. */
+#define RESULT_LOADS 16
+struct result_load {
+	bool present;
+	uint64_t detections, suspensions, resumptions;
+	uint64_t swapped_pages;    /* that left with processes that were suspended */
+	unsigned suspended_now;    /* at the end */
+	unsigned n_events;         /* may be more than are kept */
+	struct result_load_event {
+		uint64_t at;           /* position in the trace, in references */
+		char text[RESULT_CHECK_TEXT];
+	} event[RESULT_LOADS];
+};
+
 #define RESULT_CHECKS_FAILED 8
 struct result_checks {
 	unsigned passed, n_failed;                               /* n_failed may exceed what is kept */
@@ -144,6 +160,7 @@ struct result {
 	struct kernel_counts kernel;
 	struct machine_counts mach;
 	struct sched_counts sched; /* with a quantum */
+	struct result_load load;   /* of the whole run */
 	struct result_tlb tlb[TLB_ARRAYS];
 	unsigned n_tlbs;
 	struct result_working_set ws;

@@ -124,6 +124,8 @@ static void json_machine(struct jsonw *j, const struct result *r)
 	json_cost(j, &m->cost);
 	if (m->quantum)
 		jsonw_u64(j, "quantum", m->quantum);
+	if (m->load_control)
+		jsonw_string(j, "load_control", "thrashing");
 	jsonw_u64(j, "limit", m->limit);
 	jsonw_u64(j, "warmup", m->warmup);
 	jsonw_end(j);
@@ -264,6 +266,28 @@ static void json_scheduler(struct jsonw *j, const struct result *r)
 	jsonw_end(j);
 }
 
+static void json_load(struct jsonw *j, const struct result *r)
+{
+	const struct result_load *l = &r->load;
+	if (!r->machine.load_control)
+		return;
+	jsonw_object(j, "load_control");
+	jsonw_u64(j, "detections", l->detections);
+	jsonw_u64(j, "suspensions", l->suspensions);
+	jsonw_u64(j, "resumptions", l->resumptions);
+	jsonw_u64(j, "swapped_pages", l->swapped_pages);
+	jsonw_u64(j, "suspended_at_end", l->suspended_now);
+	jsonw_array(j, "events");
+	for (unsigned i = 0; i < l->n_events && i < RESULT_LOADS; i++) {
+		jsonw_object(j, NULL);
+		jsonw_u64(j, "reference", l->event[i].at);
+		jsonw_string(j, "what", l->event[i].text);
+		jsonw_end(j);
+	}
+	jsonw_end(j);
+	jsonw_end(j);
+}
+
 static void json_shootdowns(struct jsonw *j, const struct result *r)
 {
 	const struct machine_counts *m = &r->mach;
@@ -335,6 +359,8 @@ static void json_processes(struct jsonw *j, const struct result *r)
 		if (p->share_pages)
 			jsonw_u64(j, "share_pages", p->share_pages);
 		jsonw_bool(j, "killed_for_memory", p->killed);
+		if (p->killed_why)
+			jsonw_string(j, "killed_why", p->killed_why);
 		if (p->ended && p->signal)
 			jsonw_i64(j, "signal", p->signal);
 		else if (p->ended)
@@ -439,6 +465,7 @@ enum pw_err result_write_json(const struct result *r, FILE *out)
 	json_translation(&j, r);
 	json_shootdowns(&j, r);
 	json_scheduler(&j, r);
+	json_load(&j, r);
 	json_nested(&j, r);
 	json_modelled(&j, r);
 	json_processes(&j, r);

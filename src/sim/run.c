@@ -102,6 +102,14 @@ static uint64_t run_last_use(void *ctx, pfn_t frame)
 	return machine_frame_last_use(r->machine, frame);
 }
 
+static void run_evicting(void *ctx, uint32_t pid, vpn_t page, pfn_t from, bool dirty)
+{
+	const struct run *r = ctx;
+	(void)dirty;
+	if (r->load)
+		load_evicting(r->load, pid, page, from);
+}
+
 /* Exact recency is logged only for those who look at it: the log costs time on every reference that misses the first TLB. */
 static bool run_wants_recency(const struct run_options *o)
 {
@@ -169,6 +177,7 @@ static enum pw_err run_build_kernel(struct run *r, struct pw_why *why)
 		.touched = run_wants_recency(&r->opt) ? run_touched : NULL, .now = run_now,
 		.used = r->host ? run_used : NULL, .last_use = run_wants_every(&r->opt) ? NULL : run_last_use,
 		.next_use = r->opt.policy->wants_future ? run_next_use : NULL,
+		.evicting = r->opt.load_control ? run_evicting : NULL,
 	};
 	enum pw_err err = kernel_create(&kc, &r->kernel, why);
 	if (err == PW_OK)
@@ -220,6 +229,9 @@ enum pw_err run_begin(struct run *r, struct trace *t, struct pw_why *why)
 			return err;
 		r->trace = t = sched_trace(r->sched);
 	}
+	if (r->opt.load_control &&
+	    load_create(r->machine, r->kernel, r->sched, r->opt.quantum, r->opt.page_frames, &r->load) != PW_OK)
+		return pw_fail(why, PW_NOMEM, "out of memory for load control");
 	r->policy_due = kernel_policy_due(r->kernel);
 	r->policy_due += r->policy_due == 0;
 	r->scan_due = r->opt.huge != HUGE_never && r->opt.scan ? r->opt.scan : UINT64_MAX;
@@ -241,6 +253,7 @@ void run_destroy(struct run *r)
 	if (!r)
 		return;
 	ws_destroy(r->ws);
+	load_destroy(r->load);
 	htab_fini(&r->threads);
 	if (r->kernel)
 		kernel_destroy(r->kernel);
@@ -311,6 +324,8 @@ static void run_note_install(struct run *r, struct run_process *p, vaddr_t va, b
 		return;
 	if (ws_installed(r->ws, p->pid, page, m.pfn) != PW_OK)
 		run_fail(r, PW_NOMEM, "out of memory for the working set");
+	if (r->load)
+		load_installed(r->load, p->pid, page, m.pfn);
 	if (arrived && !r->opt.policy->arrival_counts && run_wants_recency(&r->opt))
 		machine_expect(r->machine, m.pfn);
 }
@@ -324,6 +339,8 @@ static void run_kill(struct run *r, struct run_process *p)
 	if (info.alive)
 		process_exit(p->process);
 	p->gone = p->killed = true;
+	if (r->load)
+		load_ended(r->load, p->pid);
 }
 
 enum run_next { RUN_RETRY, RUN_SKIP, RUN_DEAD };
@@ -468,6 +485,8 @@ static void run_refs(struct run *r, const struct trace_item *item)
 	}
 	if (p->gone)
 		run_skip(r, p, item->n_refs - done);
+	if (r->load && load_step(r->load, item->pid, r->position) != PW_OK)
+		run_fail(r, PW_NOMEM, "out of memory for load control");
 }
 
 enum run_state run_step(struct run *r)

@@ -42,6 +42,7 @@ struct run_options {
 	uint64_t warmup;           /* references that are run but not counted */
 	uint64_t tau;              /* window of the working set, in references */
 	uint64_t quantum;          /* references of a turn; 0: processes run as the trace says */
+	bool load_control;         /* with a quantum: processes are suspended while memory thrashes */
 	FILE *dump;                /* where the image of physical memory goes at the end, or NULL */
 	FILE *dump_roots;          /* and its spaces, one line each */
 };

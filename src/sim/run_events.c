@@ -212,6 +212,8 @@ static enum pw_err event_exit(struct run *r, struct run_process *p, const struct
 	if (alive == 1)
 		run_dump(r);
 	run_unload(r, p);
+	if (r->load)
+		load_ended(r->load, p->pid);
 	process_exit(p->process);
 	p->gone = p->ended = true;
 	p->exit_status = (int)e->count;

@@ -2,6 +2,7 @@
 #pragma once
 #include "../base/htab.h"
 #include "future.h"
+#include "load.h"
 #include "run.h"
 #include "sched.h"
 #include "ws.h"
@@ -37,6 +38,7 @@ struct run {
 	struct run_options opt;
 	struct trace *trace;       /* the caller's, or that of: */
 	struct sched *sched;       /* NULL: the trace's own order */
+	struct load *load;         /* NULL: nobody is suspended */
 	struct hypervisor *host;   /* the machine is its guest; or NULL */
 	bool host_is_shared;       /* with other runs, and so not ours */
 	unsigned guest;            /* which one it is there */

@@ -158,9 +158,11 @@ static enum pw_err gather_processes(struct run *r, struct result *ret)
 			.killed = from->killed, .ended = from->ended, .exit_status = from->exit_status, .signal = from->signal,
 		};
 		to->command = mem_strdup(info.command ? info.command : "");
-		if (!to->command)
-			return PW_NOMEM;
 		ret->n_processes++;
+		if (from->killed)
+			to->killed_why = mem_strdup(info.killed ? info.killed : "no memory for even its page tables: its fork is refused");
+		if (!to->command || (from->killed && !to->killed_why))
+			return PW_NOMEM;
 	}
 	return PW_OK;
 }
@@ -184,6 +186,7 @@ void run_describe(const struct run *r, struct result *ret)
 		.huge = r->opt.huge, .fragment = r->opt.fragment, .scan = r->opt.scan,
 		.cold_files = r->opt.cold_files, .swap = r->opt.swap, .cost = r->opt.cost, .limit = r->opt.limit,
 		.warmup = r->opt.warmup, .tau = r->opt.tau, .quantum = r->opt.quantum,
+		.load_control = r->opt.load_control,
 	};
 	policy_text(ret->machine.policy_spec, sizeof ret->machine.policy_spec, r->opt.policy, &r->opt.policy_params);
 	ret->seed = r->opt.seed;
@@ -220,6 +223,8 @@ static void gather_counts(struct run *r, struct result *ret)
 	ret->refs.refused = r->refused - b->refused;
 	ret->refs.skipped = r->skipped - b->skipped;
 	ret->refs.lost = r->lost - b->lost;
+	if (r->load)
+		load_result(r->load, &ret->load);
 	if (r->sched)
 		sched_counts(r->sched, &ret->sched);
 #define X(name, text) ret->sched.name -= b->sched.name;

@@ -317,13 +317,23 @@ static bool hand_take(struct sched *s, struct proc *p)
 	return true;
 }
 
+/* A trace that tells of no events ends without saying so: its process is over then, and gives its memory back. */
+static bool hand_exit(struct sched *s, struct proc *p)
+{
+	if (!s->part[p->part].ended || p->gone || p->first || trace_describe_process(s->under, p->pid).has_events)
+		return false;
+	p->item = (struct trace_item){ .kind = TRACE_ITEM_EVENT, .pid = p->pid, .tid = p->pid,
+	                               .event = { .kind = TRACE_EXIT, .name = "" } };
+	return true;
+}
+
 /* Something to do for who runs.  => false: it does not run any more, and its state says why */
 static bool proc_fill(struct sched *s, struct proc *p)
 {
 	const struct part *part = &s->part[p->part];
 	while (p->item.kind == TRACE_ITEM_END) {
 		bool has = p->first ? hand_take(s, p) : !p->gone && part->queued <= SCHED_WINDOW && part_read(s, p->part, p);
-		if (has)
+		if (has || (p->state == RUNNING && hand_exit(s, p)))
 			continue;
 		if (p->state == RUNNING)
 			p->state = IDLE;

@@ -4,7 +4,8 @@
  * of its own, and is itself a trace of them.  The unit is the process: its threads run in the order in which they were recorded.  What
  * cannot be reordered is not: a child begins after its parent's fork, and what a parent did after the end of a child it does after it.
  *
- * A process of which the trace says nothing among its next SCHED_WINDOW references counts as waiting for something. */
+ * A process whose trace knows no events exits with it.  One of which the trace says nothing among its next SCHED_WINDOW references counts
+ * as waiting for something. */
 #pragma once
 #include "../trace/mix.h"
 

@@ -296,6 +296,15 @@ static enum pw_err resolve_quantum(const struct machine_words *w, struct run_opt
 {
 	if (number_word("--quantum", w->quantum, &o->quantum, why) != PW_OK)
 		return PW_INVALID;
+	static const char *const when[] = { "never", "thrashing" };
+	if (w->loadcontrol && strcmp(w->loadcontrol, when[0]) != 0 && strcmp(w->loadcontrol, when[1]) != 0)
+		return words_unknown(why, "--loadcontrol", w->loadcontrol, when, 2);
+	o->load_control = w->loadcontrol && strcmp(w->loadcontrol, when[1]) == 0;
+	if (o->load_control && o->policy->wants_future)
+		return pw_fail(why, PW_INVALID, "--loadcontrol %s: who runs when depends on the faults, so --policy %s cannot know the "
+		               "future", w->loadcontrol, o->policy->name);
+	if (o->load_control && !w->quantum)
+		o->quantum = RUN_QUANTUM;
 	return w->quantum && !o->quantum ? pw_fail(why, PW_INVALID, "--quantum %s: a turn has at least one reference", w->quantum) : PW_OK;
 }
 

@@ -27,6 +27,7 @@
 	X(fragment, "N", "with --huge, in N percent of the blocks of memory a frame is taken from the start") \
 	X(scan, "N", "with --huge, look for base pages to make huge every N references (default 4M; 0: never)") \
 	X(quantum, "N", "processes take turns of N references, round robin on the CPUs (default: as the trace was recorded)") \
+	X(loadcontrol, "WHEN", "processes are suspended: never (default), thrashing (while their working sets are more than memory)") \
 	X(overcommit, "WHEN", "mappings beyond memory and swap: always (default), heuristic, never") \
 	X(swap, "KIND", "where evicted pages go: ram, lz4, file:PATH, ssd, hdd, none ... (default ssd)")
 #define EXPERIMENT_WORD_LIST(X) \
