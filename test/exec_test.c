@@ -469,6 +469,34 @@ static void pages_come_when_touched(void **state)
 	computer_end(c);
 }
 
+/* Every page the new program can reach, in the frames the old one had: nothing of it is left there. */
+static void nothing_of_the_old_program_is_left(void **state)
+{
+	(void)state;
+	static const char secret[] = "nobody else may read this";
+	struct pw_computer *c = computer_of("x86-64", "24");
+	struct pw_process *p = process_in(c);
+	struct pw_program at;
+	struct made m;
+	uint8_t page[PAGE];
+	char *why;
+	made_init(&m, 8);
+	assert_int_equal(pw_map(p, 0x400000, 60 * PAGE, PW_READ | PW_WRITE, NULL, NULL), PW_SUCCESS);
+	for (uint64_t i = 0; i < 60 * PAGE; i += 64)
+		assert_int_equal(pw_write(p, 0x400000 + i, secret, sizeof secret), PW_SUCCESS);
+	assert_int_equal(made_exec(p, &m, sizeof m.bytes, &at, &why), PW_SUCCESS);
+	assert_int_equal(pw_process_heap(p, at.heap + 40 * PAGE), PW_SUCCESS);
+	const struct mappings all = mappings_of(p);
+	unsigned pages = 0;
+	for (unsigned i = 0; i < all.n; i++)
+		for (uint64_t n = 0; all.at[i].rights & PW_READ && n < all.at[i].bytes; n += PAGE, pages++) {
+			assert_int_equal(pw_read(p, all.at[i].start + n, page, PAGE), PW_SUCCESS);
+			assert_null(memmem(page, PAGE, secret, 8));
+		}
+	assert_true(pages > 70);
+	computer_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +507,7 @@ int main(void)
 		cmocka_unit_test(the_wrong_width_is_refused),
 		cmocka_unit_test(heap_and_stack_grow),
 		cmocka_unit_test(pages_come_when_touched),
+		cmocka_unit_test(nothing_of_the_old_program_is_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

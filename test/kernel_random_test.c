@@ -204,17 +204,17 @@ static void plant(struct world *w, enum bug bug)
 }
 
 /* A walk over a machine with the bug, in a process of its own: what it breaks stays there.  => found */
-static bool bug_is_found(enum bug bug, bool machine)
+static bool bug_is_found_by(uint64_t seed, enum bug bug, bool machine)
 {
 	static struct walk w;
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid == 0) {
 		const struct world_want want = { .machine = machine, .asid_bits = 4, .policy = "clock", .swap = "ram", .n_frames = 120,
-			                         .page_frames = 40, .seed = 1 };
+			                         .page_frames = 40, .seed = seed };
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(2);
-		walk_open(&w, 1, &want);
+		walk_open(&w, seed, &want);
 		w.in_child = true;
 		w.check_every = 1u << 30; /* by what programs see, not by the kernel's own word */
 		if (bug < BUGS)
@@ -226,6 +226,15 @@ static bool bug_is_found(enum bug bug, bool machine)
 	int status = 0;
 	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
 	return status != 0;
+}
+
+/* By one of a few walks. */
+static bool bug_is_found(enum bug bug, bool machine)
+{
+	bool found = false;
+	for (uint64_t seed = 1; seed <= 4 && !found; seed++)
+		found = bug_is_found_by(seed, bug, machine);
+	return found;
 }
 
 static void test_planted_bugs_are_found(void **state)

@@ -250,6 +250,17 @@ static void do_sync(struct walk *w)
 }
 static void do_promote(struct walk *w) { kernel_promote(w->world.kernel, 8 * WORLD_HUGE_PAGES); }
 
+static void frame_lent(void *ctx, pfn_t f, bool taken) { (void)ctx, (void)f, (void)taken; }
+
+/* Some of memory goes, or comes back; nobody may notice. */
+static void do_balloon(struct walk *w)
+{
+	struct kernel_counts k;
+	kernel_counts(w->world.kernel, &k);
+	uint64_t most = (k.free_frames + k.resident_pages + k.balloon_frames) / 3;
+	call_done(w, kernel_balloon(w->world.kernel, pick(w, (unsigned)most + 1), frame_lent, NULL));
+}
+
 /* Did the kernel answer as the model does?  => true: the access was made */
 static bool access_judge(struct walk *w, unsigned p, unsigned page, unsigned wanted, enum pw_err err)
 {
@@ -371,6 +382,7 @@ static void do_exec(struct walk *w)
 	X(advise, 8)   \
 	X(evict, 6)    \
 	X(promote, 4)  \
+	X(balloon, 1)  \
 	X(lock, 5)     \
 	X(sync, 2)     \
 	X(remap, 5)    \

@@ -9,6 +9,7 @@
  * 2. execve's errno comes back through a pipe that closes by itself when execve succeeds.
  * 3. The program dies with us. */
 #include "start.h"
+#include "../base/elf.h"
 #include "../base/locate.h"
 #include "../base/mem.h"
 #include <elf.h>
@@ -67,32 +68,34 @@ static enum pw_err find_program(const char *name, char *ret, struct pw_why *why)
 	return locate_is_program(ret) ? PW_OK : pw_fail(why, PW_ACCESS, "%s: not an executable file", name);
 }
 
-/* Has the image a program header that names a dynamic linker? */
-static bool is_dynamic(int fd, const Elf64_Ehdr *e)
+static enum pw_err fd_read(void *ctx, uint64_t at, void *to, uint64_t n)
 {
-	for (unsigned i = 0; i < e->e_phnum; i++) {
-		Elf64_Phdr p;
-		if (pread(fd, &p, sizeof p, (off_t)(e->e_phoff + (uint64_t)i * e->e_phentsize)) != sizeof p)
-			return false;
-		if (p.p_type == PT_INTERP)
+	return pread(*(const int *)ctx, to, n, (off_t)at) == (ssize_t)n ? PW_OK : PW_IO;
+}
+
+/* Has the image a program header that names a dynamic linker? */
+static bool is_dynamic(const struct elf *e)
+{
+	struct elf_segment s;
+	for (uint32_t i = 0; i < e->n_segments && elf_segment(e, i, &s, NULL) == PW_OK; i++)
+		if (s.type == PT_INTERP)
 			return true;
-	}
 	return false;
 }
 
 static enum pw_err check_image(const char *path, struct pw_why *why)
 {
-	Elf64_Ehdr e;
+	struct elf e;
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return PW_OK; /* executable and not readable: execve knows better */
-	bool is_elf = pread(fd, &e, sizeof e, 0) == sizeof e && !memcmp(e.e_ident, ELFMAG, SELFMAG);
-	bool dynamic = is_elf && e.e_ident[EI_CLASS] == ELFCLASS64 && is_dynamic(fd, &e);
-	bool other_user = fstat(fd, &st) == 0 && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
-	                                          (st.st_mode & S_ISGID && st.st_gid != getegid()));
+	bool there = fstat(fd, &st) == 0;
+	const struct elf_source bytes = { fd_read, &fd, there ? (uint64_t)st.st_size : 0 };
+	bool is_elf = elf_open(&bytes, &e, NULL) == PW_OK, dynamic = is_elf && is_dynamic(&e);
+	bool other_user = there && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) || (st.st_mode & S_ISGID && st.st_gid != getegid()));
 	close(fd);
-	if (is_elf && e.e_ident[EI_CLASS] != ELFCLASS64)
+	if (is_elf && !e.is_64)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: a 32-bit program cannot be paged", path);
 	if (is_elf && !dynamic)
 		return pw_fail(why, PW_UNSUPPORTED, "%s: statically linked, so no pager can be loaded into it", path);
