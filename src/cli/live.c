@@ -281,8 +281,9 @@ static enum pw_err render_json(void *ctx, FILE *memory)
 
 static enum pw_err render_answer(void *ctx, bool json, FILE *memory)
 {
-	const struct live_verb *v = ctx;
+	struct live_verb *v = ctx;
 	struct live_shown s = { &v->live, v->command, v->n_command, true };
+	live_refresh(&v->live);
 	if (json)
 		return live_report_json(&s, memory);
 	live_report_write(&s, memory, false);
@@ -310,9 +311,9 @@ static int live_publish(struct live_verb *v)
 	if (output_write(&v->json, render_json, v) != CLI_OK)
 		status = CLI_FAILED;
 	live_keep(v);
-	if (v->live.board->state == BOARD_STOPPED)
-		return cli_error("%s", v->live.board->why);
-	if (v->live.board->state == BOARD_EMPTY)
+	if (v->live.seen.state == BOARD_STOPPED)
+		return cli_error("%s", v->live.seen.why);
+	if (v->live.seen.state == BOARD_EMPTY)
 		cli_error("the program did not load the pager: nothing of it was paged");
 	return flaw && v->quiet ? cli_error("%s", flaw) : flaw ? CLI_FAILED : status;
 }

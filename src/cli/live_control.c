@@ -245,12 +245,13 @@ static void client_tell(struct client *c, live_render render, void *ctx)
 }
 
 /* The board has its answer, or the client has waited long enough for figures. */
-static void client_answer(struct client *c, const struct board *b, live_render render, void *ctx)
+static void client_answer(struct client *c, struct live *l, live_render render, void *ctx)
 {
+	live_refresh(l);
 	if (c->wish.kind != WISH_ram)
 		client_tell(c, render, ctx);
-	else if (b->wish.err)
-		client_refuse(c, b->wish.why);
+	else if (l->seen.wish.err)
+		client_refuse(c, l->seen.wish.why);
 	else
 		client_end(c, "", 0);
 }
@@ -267,7 +268,7 @@ void live_control_step(struct live_control *c, struct live *l, live_render rende
 	for (i = c->client; i < end; i++) {
 		bool late = i->wish.kind != WISH_ram && now_ms() >= i->until_ms;
 		if ((i->state == CLIENT_ASKED && is_free) || (i->state >= CLIENT_READY && late))
-			client_answer(i, l->board, render, ctx);
+			client_answer(i, l, render, ctx);
 	}
 	for (i = c->client; i < end; i++) {
 		if (i->state != CLIENT_READY || live_wishes(l))

@@ -18,7 +18,7 @@ static const char *const personalities[PERSONALITY_KINDS] = {
 
 const char *live_report_flaw(const struct live *l)
 {
-	const struct board *b = l->board;
+	const struct board *b = &l->seen;
 	const struct fault_counts *f = &b->kernel.faults;
 	uint64_t causes = 0;
 	for (unsigned i = 0; i < FAULT_CAUSES; i++)
@@ -66,6 +66,15 @@ static void write_memory(const struct board *b, FILE *out)
 		fprintf(out, "  read ahead %14llu   pages that came in before they were asked for\n", (unsigned long long)k->readahead);
 }
 
+static void write_others(const struct board *b, FILE *out)
+{
+	const struct board_others *o = &b->others;
+	if (!o->faults)
+		return;
+	fprintf(out, "  children %16llu   faults of theirs, %llu evicted", (unsigned long long)o->faults, (unsigned long long)o->evicted);
+	fprintf(out, ", %llu slots read, %llu written\n", (unsigned long long)o->swap_reads, (unsigned long long)o->swap_writes);
+}
+
 static void write_mappings(const struct board *b, FILE *out)
 {
 	if (b->protected_bytes || b->refused_bytes || *b->orders.protect)
@@ -101,7 +110,7 @@ static void json_mappings(struct jsonw *j, const struct board *b)
 void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 {
 	const struct live *l = s->live;
-	const struct board *b = l->board;
+	const struct board *b = &l->seen;
 	const char *bold = colour ? "\033[1m" : "", *plain = colour ? "\033[0m" : "", *flaw = live_report_flaw(l);
 	fprintf(out, "%spageworks live:", bold);
 	for (unsigned i = 0; i < s->n_command; i++)
@@ -109,7 +118,7 @@ void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 	fprintf(out, "%s\n  %.2f s, policy %s, swap %s, %s", plain, l->wall_s, b->orders.policy, b->orders.swap,
 	        personalities[b->orders.personality]);
 	if (b->processes > 1)
-		fprintf(out, "; %llu processes, figures of the first", (unsigned long long)b->processes);
+		fprintf(out, "; %llu processes", (unsigned long long)b->processes);
 	fprintf(out, "\n\n");
 	if (b->state == BOARD_EMPTY) {
 		fprintf(out, "  the program did not load the pager: nothing was paged\n");
@@ -117,6 +126,7 @@ void live_report_write(const struct live_shown *s, FILE *out, bool colour)
 	}
 	write_faults(b, out);
 	write_memory(b, out);
+	write_others(b, out);
 	write_mappings(b, out);
 	if (s->runs)
 		fprintf(out, "  now %21.1f MiB resident, %.1f MiB mapped, %.1f MiB in swap\n", mib(b->kernel.resident_pages * PAGER_PAGE),
@@ -164,7 +174,7 @@ static void json_reclaim(struct jsonw *j, const struct board *b)
 
 static void json_live(struct jsonw *j, const struct live *l)
 {
-	const struct board *b = l->board;
+	const struct board *b = &l->seen;
 	jsonw_object(j, "live");
 	jsonw_bool(j, "paged", b->state != BOARD_EMPTY);
 	jsonw_i64(j, "pid", b->pid);
@@ -180,6 +190,11 @@ static void json_live(struct jsonw *j, const struct live *l)
 	jsonw_string(j, "protect", b->orders.protect);
 	jsonw_u64(j, "protected_bytes", b->protected_bytes);
 	jsonw_u64(j, "protect_refused_bytes", b->refused_bytes);
+	jsonw_object(j, "children");
+#define X(name) jsonw_u64(j, #name, b->others.name);
+	BOARD_OTHERS_LIST(X)
+#undef X
+	jsonw_end(j);
 	jsonw_object(j, "store");
 #define X(name, text) jsonw_u64(j, #name, b->store.name);
 	STORE_STAT_LIST(X)
@@ -217,13 +232,13 @@ enum pw_err live_report_json(const struct live_shown *s, FILE *out)
 	for (unsigned i = 0; i < s->n_command; i++)
 		jsonw_string(&j, NULL, s->command[i]);
 	jsonw_end(&j);
-	jsonw_u64(&j, "seed", l->board->orders.seed);
-	json_machine(&j, l->board);
-	result_json_faults(&l->board->kernel.faults, &j);
-	json_reclaim(&j, l->board);
+	jsonw_u64(&j, "seed", l->seen.orders.seed);
+	json_machine(&j, &l->seen);
+	result_json_faults(&l->seen.kernel.faults, &j);
+	json_reclaim(&j, &l->seen);
 	json_live(&j, l);
-	if (l->board->n_mappings)
-		json_mappings(&j, l->board);
+	if (l->seen.n_mappings)
+		json_mappings(&j, &l->seen);
 	json_program(&j, l);
 	jsonw_object(&j, "checks");
 	jsonw_u64(&j, "passed", flaw ? 2 : 3);

@@ -265,7 +265,8 @@ must_use enum pw_err kernel_resize(struct kernel *k, uint64_t page_frames);
  * => PW_NOFRAMES: not so many can be had, or fewer than KERNEL_BALLOON_LEAVES would be left; those that went in stay in */
 enum { KERNEL_BALLOON_LEAVES = 8 };
 must_use enum pw_err kernel_balloon(struct kernel *k, uint64_t n_frames, void (*moved)(void *ctx, pfn_t f, bool taken), void *ctx);
-/* Copies what swap holds into another store, slot by slot; then the kernel may go on with that one, as in the child of a fork, where the
+/* Copies what swap holds into another store, slot by slot, until it is there: nothing is on its way when this returns, so that a fork
+ * may follow.  Then the kernel may go on with that one, as in the child of a fork, where the
  * other belongs to the parent.  => PW_IO and others from the stores, with why */
 must_use enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *why);
 void kernel_swap_change(struct kernel *k, struct store *to);

@@ -143,13 +143,18 @@ const char *swap_flaw(const struct swap *sw)
 }
 
 /* => n slots from first are used */
-static enum pw_err run_copy(struct store *from, struct store *to, uint64_t first, uint32_t n, uint8_t *bytes, struct pw_why *why)
+static enum pw_err run_copy(struct kernel *k, struct store *to, uint64_t first, uint32_t n, uint8_t *bytes, struct pw_why *why)
 {
 	void *pages[SWAP_CLUSTER];
 	for (uint32_t i = 0; i < n; i++)
-		pages[i] = bytes + (size_t)i * from->page_bytes;
-	enum pw_err err = store_read(from, first, n, pages, why);
-	return err ? err : store_write(to, first, n, (const void *const *)pages, why);
+		pages[i] = bytes + (size_t)i * to->page_bytes;
+	enum pw_err err = PW_IO;
+	for (uint32_t tries = 0; err == PW_IO && tries <= k->config.read_retries; tries++) {
+		err = store_read(k->swap.store, first, n, pages, why);
+		if (!err)
+			err = store_write(to, first, n, (const void *const *)pages, why);
+	}
+	return err;
 }
 
 enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *why)
@@ -161,9 +166,13 @@ enum pw_err kernel_swap_copy(struct kernel *k, struct store *to, struct pw_why *
 		for (n = 0; n < SWAP_CLUSTER && slot + n < sw->n_owners && sw->owner[slot + n];)
 			n++;
 		if (n)
-			err = run_copy(sw->store, to, slot, (uint32_t)n, bytes, why);
+			err = run_copy(k, to, slot, (uint32_t)n, bytes, why);
 	}
 	mem_unreserve(bytes, (size_t)SWAP_CLUSTER * to->page_bytes);
+	if (err)
+		return err;
+	for (uint32_t tries = 0; (err = store_flush(to, why)) == PW_IO && tries < k->config.read_retries;)
+		tries++;
 	return err;
 }
 

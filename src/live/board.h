@@ -42,6 +42,14 @@ enum board_state {
 	BOARD_STOPPED, /* the pager ended the program: why says for what */
 };
 
+/* Figures of the processes beside the first one, sums, added up every so many faults and when one exits in good order. */
+#define BOARD_OTHERS_LIST(X) X(faults) X(evicted) X(written_back) X(swap_reads) X(swap_writes)
+struct board_others {
+#define X(name) uint64_t name;
+	BOARD_OTHERS_LIST(X)
+#undef X
+};
+
 /* What the command may wish while the program runs. */
 enum board_wish {
 	BOARD_WISH_FIGURES, /* as they are at this moment */
@@ -87,6 +95,7 @@ struct board {
 	volatile uint64_t processes;   /* paged so far, children of forks included */
 	struct kernel_counts kernel;
 	struct pmap_host_counts host;
+	struct board_others others;
 	struct store_stats store;
 	uint64_t ram_bytes;            /* in force */
 	uint64_t ram_peak_bytes;       /* the most that ever was */
@@ -98,3 +107,7 @@ struct board {
 	char flaw[256];                /* the kernel's own check at the end: "" when all is well */
 	char why[480];
 };
+
+/* A copy that can be relied on: texts end and are printable, numbers that choose are within their lists.  The program may have written
+ * over the page: it is in its memory. */
+void board_read(const struct board *shared, struct board *ret);

@@ -50,15 +50,30 @@ static void shim_stop(void *ctx, const char *text)
 	syscall(SYS_kill, getpid(), SIGKILL);
 }
 
-/* Only the first process has its figures there. */
+/* What has happened in this process since the last time.  A child begins with the counts of its parent, which are not its own. */
+static void others_add(const struct kernel_counts *k, bool is_new)
+{
+	static struct board_others told;
+	const struct board_others now = { k->faults.total, k->evicted, k->written_back, k->swap_reads, k->swap_writes };
+#define X(name) \
+	if (!is_new) \
+		__atomic_fetch_add(&shim_board->others.name, now.name - told.name, __ATOMIC_RELAXED);
+	BOARD_OTHERS_LIST(X)
+#undef X
+	told = now;
+}
+
+/* The first process has all its figures there, the others their sums. */
 static void shim_served(void *ctx)
 {
 	struct board *b = shim_board;
 	struct pager_counts c;
 	(void)ctx;
 	pager_counts_locked(shim_pager, &c);
-	if (b->pid != getpid())
+	if (b->pid != getpid()) {
+		others_add(&c.kernel, false);
 		return;
+	}
 	b->kernel = c.kernel;
 	b->host = c.host;
 	b->ram_bytes = c.ram_bytes;
@@ -187,6 +202,9 @@ static void fork_child(void)
 {
 	shim_pin_child((unsigned)__atomic_fetch_add(&shim_board->processes, 1, __ATOMIC_RELAXED));
 	pager_fork_child(shim_pager);
+	struct pager_counts c;
+	pager_counts(shim_pager, &c);
+	others_add(&c.kernel, true);
 	if (!shim_attend())
 		shim_stop(NULL, "the child of a fork was stopped: no thread could be started in it");
 }
@@ -218,9 +236,11 @@ __attribute__((constructor)) static void shim_begin(int argc, char **argv, char 
 
 __attribute__((destructor)) static void shim_end(void)
 {
-	if (!shim_pager || shim_board->pid != getpid())
+	if (!shim_pager)
 		return;
 	shim_board_write();
+	if (shim_board->pid != getpid())
+		return;
 	shim_board->n_mappings = 0;
 	memset(shim_board->mapping, 0, sizeof shim_board->mapping);
 	pager_mappings(shim_pager, board_add_mapping, shim_board);

@@ -40,7 +40,7 @@ static double seconds_now(void)
 
 enum pw_err live_prepare(struct live *l, const struct board_orders *orders, struct pw_why *why)
 {
-	*l = (struct live){ .fd = memfd_create("pageworks-live", MFD_CLOEXEC), .pid = -1, .pidfd = -1 };
+	*l = (struct live){ .fd = memfd_create("pageworks-live", MFD_CLOEXEC | MFD_ALLOW_SEALING), .pid = -1, .pidfd = -1 };
 	if (l->fd < 0 || ftruncate(l->fd, sizeof *l->board) < 0) {
 		int error = errno;
 		live_fini(l);
@@ -51,6 +51,7 @@ enum pw_err live_prepare(struct live *l, const struct board_orders *orders, stru
 		live_fini(l);
 		return pw_fail(why, PW_NOMEM, "no shared memory for the program's orders");
 	}
+	fcntl(l->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); /* nobody makes it shorter under our eyes */
 	l->board = at;
 	l->board->magic = BOARD_MAGIC;
 	l->board->orders = *orders;
@@ -183,6 +184,7 @@ enum pw_err live_start(struct live *l, char *const argv[], struct pw_why *why)
 static void take_status(struct live *l, int status)
 {
 	l->ended = true;
+	l->wall_s = seconds_now() - l->began_s;
 	if (WIFSIGNALED(status))
 		l->signal = WTERMSIG(status);
 	else
@@ -202,8 +204,15 @@ bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int mil
 	memcpy(other, until, n_others * sizeof *other);
 	if (waitpid(l->pid, &status, l->pidfd >= 0 ? WNOHANG : 0) == l->pid)
 		take_status(l, status);
-	l->wall_s = seconds_now() - l->began_s;
+	live_refresh(l);
 	return l->ended;
+}
+
+void live_refresh(struct live *l)
+{
+	if (!l->ended)
+		l->wall_s = seconds_now() - l->began_s;
+	board_read(l->board, &l->seen);
 }
 
 bool live_wishes(const struct live *l)

@@ -8,6 +8,7 @@
 
 struct live {
 	struct board *board;   /* shared with the program */
+	struct board seen;     /* as it was when it was looked at last; reports are made from this one */
 	int fd;                /* of it */
 	int pidfd;             /* of the program */
 	pid_t pid;
@@ -23,6 +24,8 @@ must_use enum pw_err live_start(struct live *l, char *const argv[], struct pw_wh
 /* Waits at most that long, or until one of the others has something to say; -1: for ever.  => true: the program has ended */
 bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int milliseconds);
 enum { LIVE_OTHERS = 16 };
+/* Looks at the board; so does live_wait. */
+void live_refresh(struct live *l);
 /* Is a wish still to be answered?  What it was answered is on the board. */
 bool live_wishes(const struct live *l);
 /* Asks the pager inside.  => nothing is wished at the moment */
