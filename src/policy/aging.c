@@ -142,6 +142,7 @@ const struct policy_ops policy_aging = {
 	.paper = "A. S. Tanenbaum, Modern Operating Systems",
 	.variant = "counters of eight bits, a newcomer's is 128; of equals the page that came in first leaves",
 	.sees = POLICY_SEES_BITS,
+	.timed = true,
 	.param = aging_param,
 	.bytes = aging_bytes,
 	.init = aging_init,

@@ -130,7 +130,11 @@ static void arc_enter(void *self, uint32_t slot, uint64_t key)
 static inline void arc_touch(void *self, uint32_t slot)
 {
 	struct arc *a = self;
-	ring_remove(a->again[slot] ? &a->t2 : &a->t1, slot);
+	if (a->again[slot]) {
+		ring_refresh(&a->t2, slot);
+		return;
+	}
+	ring_remove(&a->t1, slot);
 	a->again[slot] = true;
 	ring_push_back(&a->t2, slot);
 }

@@ -39,8 +39,7 @@ static void lru_enter(void *self, uint32_t slot, uint64_t key)
 static void lru_touch(void *self, uint32_t slot)
 {
 	struct lru *l = self;
-	ring_remove(&l->ring, slot);
-	ring_push_back(&l->ring, slot);
+	ring_refresh(&l->ring, slot);
 }
 
 static uint32_t lru_victim(void *self)

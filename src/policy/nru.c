@@ -160,6 +160,7 @@ const struct policy_ops policy_nru = {
 	.paper = "A. S. Tanenbaum, Modern Operating Systems",
 	.variant = "of the lowest class, the page found first to be in it leaves; a newcomer counts as used until the next tick",
 	.sees = POLICY_SEES_BITS,
+	.timed = true,
 	.param = nru_param,
 	.bytes = nru_bytes,
 	.init = nru_init,

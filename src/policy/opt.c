@@ -223,6 +223,7 @@ const struct policy_ops policy_opt = {
 	.paper = "L. A. Belady, 1966",
 	.variant = "farthest next use leaves; of pages never used again, the one in the lowest slot",
 	.sees = POLICY_SEES_RECENCY,
+	.timed = true,
 	.arrival_counts = true,
 	.wants_future = true,
 	.bytes = opt_bytes,

@@ -121,6 +121,7 @@ const struct policy_ops policy_pff = {
 	.paper = "W. W. Chu and H. Opderbeck, 1972",
 	.variant = "bits are cleared when the set shrinks; arrival counts as use; frames are an upper bound",
 	.sees = POLICY_SEES_BITS,
+	.timed = true,
 	.variable = true,
 	.param = pff_param,
 	.bytes = pff_bytes,

@@ -65,6 +65,7 @@ struct policy_ops {
 	const char *variant;  /* the choices that books differ on, in words */
 	enum policy_sees sees;
 	bool arrival_counts;  /* the reference that brings a page in sets its bit; RECENCY: being told of it does no harm */
+	bool timed;           /* env->now means something to it */
 	bool wants_future;    /* needs env->next_use, so a trace that can be read twice */
 	bool variable;        /* the number of resident pages is the policy's own: frames are only an upper bound */
 	const struct policy_param *param; /* at most POLICY_PARAMS, ended by one without key; NULL: none */
@@ -125,6 +126,9 @@ struct policy_params policy_params_of(const struct policy_ops *p, const struct p
 must_use enum pw_err policy_parse(const char *spec, const struct policy_ops **ret, struct policy_params *ret_params, struct pw_why *why);
 /* The name with those parameters that are not the defaults, as policy_parse reads it: into buf, returned. */
 char *policy_text(char *buf, size_t size, const struct policy_ops *p, const struct policy_params *params);
+
+/* Of references in a row to one page, does it matter to the policy how many there are, when there are more than two? */
+static inline bool policy_counts(const struct policy_ops *p) { return p->sees == POLICY_SEES_EVERY || p->timed; }
 
 /* This will be needed.  gcc takes a function that only fetches for one without effect and drops its calls: the empty asm is one. */
 static inline void policy_fetch(const void *at)

@@ -76,8 +76,13 @@ static inline void ring_replace(struct ring *r, uint32_t old, uint32_t new)
 /* => slot is in the ring: it becomes the last of it. */
 static inline void ring_refresh(struct ring *r, uint32_t slot)
 {
-	ring_remove(r, slot);
-	ring_push_back(r, slot);
+	struct ring_link l = r->link[slot];
+	r->link[l.prev - 1].next = l.next;
+	r->link[l.next - 1].prev = l.prev;
+	uint32_t last = r->link[r->head].prev;
+	r->link[slot] = (struct ring_link){ .next = r->head + 1, .prev = last };
+	r->link[last - 1].next = slot + 1;
+	r->link[r->head].prev = slot + 1;
 }
 
 /* The first slot in ring order that may go; POLICY_SLOT_NONE when none may. */

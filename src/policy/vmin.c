@@ -137,6 +137,7 @@ const struct policy_ops policy_vmin = {
 	.paper = "B. G. Prieve and R. S. Fabry, 1976",
 	.variant = "a page leaves when the next one is referenced; frames are an upper bound, and then the page unused for longest leaves",
 	.sees = POLICY_SEES_RECENCY,
+	.timed = true,
 	.wants_future = true,
 	.variable = true,
 	.param = vmin_param,

@@ -118,6 +118,7 @@ const struct policy_ops policy_ws = {
 	.paper = "P. J. Denning, 1968",
 	.variant = "exact, over references of all programs together; frames are an upper bound",
 	.sees = POLICY_SEES_RECENCY,
+	.timed = true,
 	.variable = true,
 	.param = ws_param,
 	.bytes = ws_bytes,

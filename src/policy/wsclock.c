@@ -165,6 +165,7 @@ const struct policy_ops policy_wsclock = {
 	.variant = "over a fixed number of frames; an old modified page leaves if none of the next 32 is old and clean; if nobody is old, "
 	           "the first unused page met leaves",
 	.sees = POLICY_SEES_BITS,
+	.timed = true,
 	.param = wsclock_param,
 	.bytes = wsclock_bytes,
 	.init = wsclock_init,

@@ -3,7 +3,9 @@
  * Problem.  Such a policy must be simulated at each size; sizes given as shares of the footprint are known only when the trace has been
  * read; policies that count must see every reference.
  * Idea.  The log of uses, in which further references of a use stand as a number, is played to a duel (duel.h), which has a cell for
- * each policy and size and runs them on all cores.  The trace is read once, also when it is a running program.
+ * each policy and size and runs them on all cores.  The trace is read once, also when it is a running program.  Most policies cannot
+ * tell whether a page was referenced twice in a row or a hundred times, and programs do that all the time: those have a duel of their
+ * own, which is told of two.
  *
  * A trace with mappings has faults that no policy can avoid (a copy on write of a page in memory is one).  They are counted as in the
  * curve of lru: a use whose fault the kernel served is one fault everywhere, all others fault where the page is not there.  Where such
@@ -16,33 +18,41 @@
 
 enum { FEED = 1 << 14 };
 
-struct curve_duel {
-	struct duel *duel;
+/* Policies of one kind: whether they count (policy_counts) or not. */
+struct curve_side {
+	struct duel *duel;           /* NULL: there are none */
+	unsigned n_cells;
 	struct duel_result *base;    /* of each cell at the end of the warm-up */
-	uint64_t *size;
-	unsigned n_sizes, n_cells;
-	uint64_t at, births, base_births;
-	uint8_t *alive;              /* by page */
 	uint32_t buffer[FEED];
 	uint64_t n_buffered;
+};
+struct curve_duel {
+	struct curve_side side[2];   /* by policy_counts */
+	uint64_t *size;
+	unsigned n_sizes;
+	uint64_t at, births, base_births;
+	uint8_t *alive;              /* by page */
 };
 
 bool curve_duel_wanted(const struct curve_policy *p) { return p->ops != &policy_lru && p->ops != &policy_opt; }
 
-static enum pw_err cells_make(struct curve *c, struct curve_duel *d, struct pw_why *why)
+static enum pw_err side_create(struct curve *c, const struct curve_duel *d, bool counts, struct curve_side *s, struct pw_why *why)
 {
-	unsigned n = 0;
 	struct duel_cell *cell = mem_zalloc((uint64_t)c->opt.n_policies * d->n_sizes + 1, sizeof *cell);
 	if (!cell)
 		return pw_fail(why, PW_NOMEM, "out of memory for policies");
-	for (unsigned p = 0; p < c->opt.n_policies; p++)
-		for (unsigned i = 0; curve_duel_wanted(&c->opt.policy[p]) && i < d->n_sizes; i++)
-			cell[n++] = (struct duel_cell){ .policy = c->opt.policy[p].ops, .params = c->opt.policy[p].params,
-			                                .frames = (uint32_t)d->size[i], .seed = c->opt.seed };
-	d->n_cells = n;
-	enum pw_err err = duel_create(cell, n, 0, &d->duel, why);
+	for (unsigned p = 0; p < c->opt.n_policies; p++) {
+		const struct curve_policy *policy = &c->opt.policy[p];
+		for (unsigned i = 0; curve_duel_wanted(policy) && policy_counts(policy->ops) == counts && i < d->n_sizes; i++)
+			cell[s->n_cells++] = (struct duel_cell){ .policy = policy->ops, .params = policy->params,
+			                                         .frames = (uint32_t)d->size[i], .seed = c->opt.seed };
+	}
+	enum pw_err err = s->n_cells ? duel_create(cell, s->n_cells, 0, &s->duel, why) : PW_OK;
 	mem_free(cell);
-	return err;
+	if (err)
+		return err;
+	s->base = mem_zalloc(s->n_cells + 1, sizeof *s->base);
+	return s->base ? PW_OK : pw_fail(why, PW_NOMEM, "out of memory for policies");
 }
 
 enum pw_err curve_duel_create(struct curve *c, uint64_t footprint, struct curve_duel **ret, struct pw_why *why)
@@ -55,62 +65,81 @@ enum pw_err curve_duel_create(struct curve *c, uint64_t footprint, struct curve_
 	d->alive = mem_zalloc(c->log.n_pages + 1, 1);
 	if (!d->size || !d->alive)
 		return pw_fail(why, PW_NOMEM, "out of memory for policies");
-	enum pw_err err = cells_make(c, d, why);
-	if (err != PW_OK)
-		return err;
-	d->base = mem_zalloc(d->n_cells + 1, sizeof *d->base);
-	return d->base ? PW_OK : pw_fail(why, PW_NOMEM, "out of memory for policies");
+	enum pw_err err = side_create(c, d, false, &d->side[false], why);
+	return err ? err : side_create(c, d, true, &d->side[true], why);
 }
 
 void curve_duel_destroy(struct curve_duel *d)
 {
 	if (!d)
 		return;
-	duel_destroy(d->duel);
-	mem_free(d->base);
+	for (unsigned i = 0; i < 2; i++) {
+		duel_destroy(d->side[i].duel);
+		mem_free(d->side[i].base);
+	}
 	mem_free(d->size);
 	mem_free(d->alive);
 	mem_free(d);
 }
 
-static enum pw_err feed_flush(struct curve_duel *d)
+static enum pw_err feed_flush(struct curve_side *s)
 {
-	enum pw_err err = duel_feed(d->duel, d->buffer, NULL, d->n_buffered);
-	d->n_buffered = 0;
+	enum pw_err err = s->duel ? duel_feed(s->duel, s->buffer, NULL, s->n_buffered) : PW_OK;
+	s->n_buffered = 0;
 	return err;
 }
 
-static enum pw_err feed_one(struct curve_duel *d, uint32_t ref)
+/* n references. */
+static enum pw_err feed(struct curve_side *s, uint32_t ref, uint32_t n)
 {
-	d->buffer[d->n_buffered++] = ref;
-	return d->n_buffered == FEED ? feed_flush(d) : PW_OK;
+	enum pw_err err = PW_OK;
+	for (; s->duel && n > 0 && err == PW_OK; n--) {
+		s->buffer[s->n_buffered++] = ref;
+		if (s->n_buffered == FEED)
+			err = feed_flush(s);
+	}
+	return err;
+}
+
+static enum pw_err feed_gone(struct curve_side *s, uint32_t page)
+{
+	enum pw_err err = feed_flush(s);
+	return err || !s->duel ? err : duel_gone(s->duel, page);
 }
 
 /* The n-th entry, and what is counted at it. */
 static enum pw_err play(struct curve_duel *d, uint32_t entry, uint32_t before)
 {
+	struct curve_side *brief = &d->side[false], *full = &d->side[true];
 	uint32_t page = use_log_page(entry);
-	enum pw_err err = PW_OK;
 	if (use_log_is_repeat(entry)) {
-		for (uint32_t n = use_log_repeats(entry); n > 0 && err == PW_OK; n--)
-			err = feed_one(d, duel_ref(use_log_page(before), false));
-		return err;
+		uint32_t ref = duel_ref(use_log_page(before), false), n = use_log_repeats(entry);
+		enum pw_err err = feed(brief, ref, n > 0);
+		return err ? err : feed(full, ref, n);
 	}
 	if (entry & USE_LOG_DEATH) {
-		err = feed_flush(d);
 		d->alive[page] = 0;
-		return err == PW_OK ? duel_gone(d->duel, page) : err;
+		enum pw_err err = feed_gone(brief, page);
+		return err ? err : feed_gone(full, page);
 	}
 	d->births += !d->alive[page];
 	d->alive[page] = 1;
-	return feed_one(d, duel_ref(page, entry & 1));
+	enum pw_err err = feed(brief, duel_ref(page, entry & 1), 1);
+	return err ? err : feed(full, duel_ref(page, entry & 1), 1);
+}
+
+static enum pw_err feed_end(struct curve_duel *d)
+{
+	enum pw_err err = feed_flush(&d->side[false]);
+	return err ? err : feed_flush(&d->side[true]);
 }
 
 static enum pw_err base_take(struct curve_duel *d)
 {
-	enum pw_err err = feed_flush(d);
-	for (unsigned i = 0; err == PW_OK && i < d->n_cells; i++)
-		duel_result(d->duel, i, &d->base[i]);
+	enum pw_err err = feed_end(d);
+	for (unsigned k = 0; err == PW_OK && k < 2; k++)
+		for (unsigned i = 0; i < d->side[k].n_cells; i++)
+			duel_result(d->side[k].duel, i, &d->side[k].base[i]);
 	d->base_births = d->births;
 	return err;
 }
@@ -126,7 +155,7 @@ enum pw_err curve_duel_step(struct curve *c, struct curve_duel *d, uint64_t n, b
 			err = play(d, use_log_at(log, d->at), d->at ? use_log_at(log, d->at - 1) : 0);
 	}
 	*ret_going = err == PW_OK && d->at < log->n;
-	return err == PW_OK && !*ret_going ? feed_flush(d) : err;
+	return err == PW_OK && !*ret_going ? feed_end(d) : err;
 }
 
 double curve_duel_progress(const struct curve *c, const struct curve_duel *d)
@@ -137,13 +166,16 @@ double curve_duel_progress(const struct curve *c, const struct curve_duel *d)
 /* always: faults that happen in every memory. */
 void curve_duel_line(const struct curve *c, struct curve_duel *d, unsigned which, uint64_t always, struct curve_line *l)
 {
+	bool counts = policy_counts(c->opt.policy[which].ops);
+	struct curve_side *s = &d->side[counts];
 	unsigned first = 0;
 	for (unsigned p = 0; p < which; p++)
-		first += curve_duel_wanted(&c->opt.policy[p]) ? d->n_sizes : 0;
+		if (curve_duel_wanted(&c->opt.policy[p]) && policy_counts(c->opt.policy[p].ops) == counts)
+			first += d->n_sizes;
 	for (unsigned i = 0; i < l->n_points; i++) {
 		struct duel_result r;
-		duel_result(d->duel, first + i, &r);
-		const struct duel_result *b = &d->base[first + i];
+		duel_result(s->duel, first + i, &r);
+		const struct duel_result *b = &s->base[first + i];
 		uint64_t misses = r.faults - b->faults - (d->births - d->base_births);
 		l->point[i] = (struct curve_point){ .frames = d->size[i], .faults = misses + always,
 		                                    .written_back = r.written_back - b->written_back };
