@@ -125,6 +125,41 @@ static void everything_fits(void **state)
 	}
 }
 
+/* The same references, each so many times in a row. */
+static void stutter(struct string *to, const struct string *s, uint32_t most)
+{
+	struct rng r;
+	rng_init(&r, 11);
+	to->n = 0;
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint32_t times = rng_below(&r, 3) ? 1 : 2 + (uint32_t)rng_below(&r, 9);
+		for (uint32_t k = 0; k < times && k < most; k++)
+			say(to, s->ref[i] >> 1);
+	}
+	foresee(to);
+}
+
+/* Who does not count cannot tell two references in a row from ten; some of those who count can. */
+static void who_counts(void **state)
+{
+	static struct string s, two, ten;
+	unsigned differ = 0;
+	(void)state;
+	random_string(&s, 9000, 200, 4);
+	stutter(&two, &s, 2);
+	stutter(&ten, &s, 10);
+	assert_true(ten.n > two.n + s.n);
+	for (unsigned i = 0; policy_at(i); i++) {
+		for (uint32_t frames = 2; frames < 150; frames = frames * 2 + 1) {
+			bool same = faults_of(policy_at(i)->name, &two, frames) == faults_of(policy_at(i)->name, &ten, frames);
+			if (!same && !policy_counts(policy_at(i)))
+				fail_msg("%s counts references in a row, in %u frames", policy_at(i)->name, frames);
+			differ += !same;
+		}
+	}
+	assert_true(differ > 0);
+}
+
 /* A loop one page larger than memory: who goes by recency or arrival misses always; mru loses one page a round; lirs and clock-pro keep
  * what they hold as LIR or hot (Jiang and Zhang, section 1). */
 static void loops(void **state)
@@ -238,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lru_includes), cmocka_unit_test(opt_is_least), cmocka_unit_test(everything_fits),
+		cmocka_unit_test(who_counts),
 		cmocka_unit_test(loops), cmocka_unit_test(scans), cmocka_unit_test(sieve_by_hand), cmocka_unit_test(working_sets),
 	};
 	return cmocka_run_group_tests_name("policy_laws", tests, NULL, NULL);
