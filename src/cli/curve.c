@@ -110,7 +110,7 @@ static const struct argp curve_argp = {
 	"Examples:\n"
 	"  pageworks curve -- sort FILE\n"
 	"  pageworks curve --policy lru,opt --svg sort.svg sort.pwt\n"
-	"  pageworks curve --frames 100,1%,10% --json - --quiet zipf:pages=1M,s=1.0,refs=50M\n"
+	"  pageworks curve --frames 100,1%,10% --json - --quiet zipf:pages=1M\n"
 	"  pageworks curve --all --csv curve.csv pages.txt\n\n"
 	"At every size the faults and write-backs are those of 'pageworks run --frames N' with the same policy.",
 	NULL, NULL, NULL,

@@ -77,20 +77,29 @@ static const char *error_text(const struct curve_result *r, const struct curve_p
 	return buf;
 }
 
+/* Percent, with two digits that mean something also where it is little. */
+static const char *share_text(uint64_t part, uint64_t whole, char *buf, size_t size)
+{
+	double percent = whole ? 100.0 * (double)part / (double)whole : 0;
+	int digits = percent >= 0.01 || !part ? 3 : percent >= 0.001 ? 4 : percent >= 0.0001 ? 5 : 6;
+	snprintf(buf, size, "%.*f%%", digits, percent);
+	return buf;
+}
+
 /* About as many rows as a person reads. */
 static void table(const struct curve_result *r, FILE *out)
 {
-	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], error[NUMBER];
+	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER], share[NUMBER], error[NUMBER];
 	fprintf(out, "\n  %12s %10s %16s %16s %10s  policy\n", "frames", "memory", "faults", "written back", "miss ratio");
 	for (unsigned i = 0; i < r->n_lines; i++) {
 		const struct curve_line *l = &r->line[i];
 		unsigned step = r->n_lines > 1 || l->n_points <= TABLE_ROWS ? 1 : (l->n_points + TABLE_ROWS - 1) / TABLE_ROWS;
 		for (unsigned k = (l->n_points - 1) % step; k < l->n_points; k += step) {
 			const struct curve_point *p = &l->point[k];
-			fprintf(out, "  %12s %10s %16s %16s %9.3f%%  %s%s\n", text_count(a, sizeof a, p->frames),
+			fprintf(out, "  %12s %10s %16s %16s %10s  %s%s\n", text_count(a, sizeof a, p->frames),
 			        text_bytes(b, sizeof b, p->frames * r->page_bytes), text_count(c, sizeof c, p->faults),
 			        text_count(d, sizeof d, p->written_back),
-			        r->references ? 100.0 * (double)p->faults / (double)r->references : 0.0, l->policy,
+			        share_text(p->faults, r->references, share, sizeof share), l->policy,
 			        error_text(r, p, error, sizeof error));
 		}
 	}

@@ -206,8 +206,8 @@ static const struct argp sweep_argp = {
 	"in a directory: the same command continues where it was stopped or killed.\v"
 	"Examples:\n"
 	"  pageworks sweep --policy lru,clock,opt --frames 10%..80%:x2 sort.pwt\n"
-	"  pageworks sweep --policy lru,fifo --ram 1M..64M:x2 --pivot ram,policy -- sort FILE\n"
-	"  pageworks sweep --cpu skylake,zen4 --columns tlb.l2.misses,modelled.cycles a.pwt b.pwt\n"
+	"  pageworks sweep --policy lru,fifo --ram 1M..64M:x2 --pivot ram,policy -- ls\n"
+	"  pageworks sweep --cpu skylake,zen4 --columns tlb.l2.misses a.pwt b.pwt\n"
 	"  pageworks sweep machines.grid --csv cells.csv sort.pwt\n"
 	"  pageworks sweep --emit slurm -o job.sh machines.grid sort.pwt; sbatch job.sh\n"
 	"  pageworks sweep --collect machines.sweep --pivot policy,frames\n\n"
@@ -406,6 +406,8 @@ static enum pw_err sweep_render_table(void *ctx, FILE *out)
 	if (err == PW_OK) {
 		fputc('\n', out);
 		sweep_show_summary(v->sheet, out);
+		if (sheet_count(v->sheet, SHEET_DONE) > 1)
+			fprintf(out, "*: the least %s\n", v->pivot ? "of its column" : "of its trace");
 	}
 	return err;
 }

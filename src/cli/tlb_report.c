@@ -258,13 +258,12 @@ static void ledger(const struct report *p)
 #undef X
 	case TLB_VERDICTS: break;
 	}
-	fprintf(p->out, "%s on %s", plain(p), p->r->cpu[g->cpu].name);
 	if (g->total.verdict == TLB_VERDICT_none) {
-		fprintf(p->out, ".\n");
+		fprintf(p->out, "%s.\n", plain(p));
 		return;
 	}
-	fprintf(p->out, ": %s walks become %s, %s of\n  modelled cycles are saved, for %s more memory",
-	        text_count(a, sizeof a, g->total.walks), text_count(b, sizeof b, g->total.large_walks),
+	fprintf(p->out, "%s on %s: %s walks become %s, %s of\n  modelled cycles are saved, for %s more memory",
+	        plain(p), p->r->cpu[g->cpu].name, text_count(a, sizeof a, g->total.walks), text_count(b, sizeof b, g->total.large_walks),
 	        saved_range(saved, sizeof saved, &g->total, g), text_bytes(c, sizeof c, g->total.bloat_bytes));
 	fprintf(p->out, g->saved_lower ? ";\n  %s by asking lower TLB levels less, which rows leave out.\n\n" : ".\n\n",
 	        percent(a, sizeof a, g->saved_lower, g->total_cycles));
