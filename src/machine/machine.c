@@ -79,6 +79,7 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	m->config.cpu = &m->model;
 	m->walk = walk_instance(&m->format);
 	m->unusual = m->format.two_roots || c->host;
+	m->region_shift = m->format.page_shift + m->format.index_bits[0];
 	m->top = m->format.levels - m->format.top_in_registers;
 	m->keep = ~(((1ull << m->format.page_shift) - 1) << REF_KIND_BITS);
 	enum pw_err err = machine_fill(m, why);
@@ -109,6 +110,9 @@ void machine_destroy(struct machine *m)
 }
 
 /* ---- running ---- */
+
+/* So many references in a row that are no quick hits, with fewer than STORM_GAP hits between two, are worth looking ahead. */
+enum { STORM = 8, STORM_GAP = 2 };
 
 /* How many of refs[0 .. n) are quick hits before the first that is not; each is stamped with its time and, if observed, logged. */
 static inline __attribute__((always_inline)) uint64_t run_quick(struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n,
@@ -159,8 +163,11 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 	struct machine_stop stop = { .why = MACHINE_DONE };
 	const uint64_t begin = m->now + 1;
 	struct tlb_entry e;
-	uint64_t i = 0;
+	uint64_t i = 0, slow_end = 0, storm = 0;
 	while ((i += run_quick(m, c, refs + i, n - i, begin + i, observed)) < n) {
+		storm = i - slow_end < STORM_GAP ? storm + 1 : 0;
+		if (storm >= STORM)
+			mmu_foresee(m, c, refs + i, n - i);
 		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, observed ? &e : NULL);
 		if (fault != MACHINE_FAULT_NONE) {
 			stop = stop_at(c, ref_va(refs[i]), ref_kind(refs[i]), fault);
@@ -168,7 +175,7 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 		}
 		if (observed && (begin + i != m->expected_at || tlb_entry_pfn(e).v != m->expected.v))
 			m->every[m->log_n++] = tlb_entry_pfn(e);
-		i++;
+		slow_end = ++i;
 	}
 	stop.done = i;
 	m->now += i;

@@ -70,6 +70,8 @@ const char *machine_flaw(struct machine *m)
 				return flaw;
 		}
 		const char *flaw = quick_flaw(m, c);
+		for (unsigned level = 0; !flaw && level < PTFMT_LEVELS; level++)
+			flaw = c->pwc[level].n ? pwc_flaw(&c->pwc[level]) : NULL;
 		if (flaw)
 			return flaw;
 		for (unsigned g = 0; g < c->tlb.n_groups; g++)

@@ -18,7 +18,6 @@ struct lookup {
 	bool simple;          /* only base pages are about: tag and victim[] can be relied on for plain ranks */
 	uint64_t tag;         /* of the base page */
 	uint32_t victim[TLB_DEPTH];        /* slot to fill at each plain rank that missed, for a base page */
-	uint32_t pwc_victim[PTFMT_LEVELS]; /* likewise in the walk caches that were asked */
 	struct walk *walk;    /* where a walk's story goes */
 };
 
@@ -91,53 +90,14 @@ static uint64_t pwc_tag(const struct cpu *c, vaddr_t va, unsigned level)
 	return (va.v >> c->tlb.level_shift[level] << 16 | c->asid) + 1;
 }
 
-enum pw_err pwc_init(struct pwc *p, uint32_t n)
-{
-	*p = (struct pwc){ .n = n, .stride = (n + SCAN_LANES - 1) / SCAN_LANES * SCAN_LANES };
-	if (n == 0)
-		return PW_OK;
-	p->tag = mem_zalloc(p->stride, sizeof *p->tag);
-	p->stamp = mem_zalloc(p->stride, sizeof *p->stamp);
-	p->table = mem_zalloc(p->stride, sizeof *p->table);
-	p->rights = mem_zalloc(p->stride, sizeof *p->rights);
-	if (!p->tag || !p->stamp || !p->table || !p->rights)
-		return PW_NOMEM;
-	for (uint32_t i = n; i < p->stride; i++)
-		p->stamp[i] = SCAN_PAD_TIME;
-	return PW_OK;
-}
-
-void pwc_fini(struct pwc *p)
-{
-	mem_free(p->tag);
-	mem_free(p->stamp);
-	mem_free(p->table);
-	mem_free(p->rights);
-	*p = (struct pwc){ 0 };
-}
-
 void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
 {
 	for (unsigned level = 0; level < PTFMT_LEVELS; level++)
 		for (uint32_t i = 0; i < c->pwc[level].n; i++) {
 			struct pwc *p = &c->pwc[level];
-			if (!asid || (uint16_t)(p->tag[i] - 1) == *asid)
-				p->tag[i] = p->stamp[i] = 0;
+			if (!asid || (uint16_t)(p->entry[i].tag - 1) == *asid)
+				pwc_drop(p, i);
 		}
-}
-
-/* => the slot, or TLB_SLOT_NONE and the victim.  Neighbouring pages share a table, so the last one is tried first. */
-static inline uint32_t pwc_find(struct pwc *p, uint64_t tag, uint32_t *ret_victim)
-{
-	if (p->n == 0)
-		return TLB_SLOT_NONE;
-	if (p->tag[p->last] == tag)
-		return p->last;
-	struct scan s = scan_set(p->tag, p->stamp, p->stride, tag);
-	*ret_victim = s.oldest;
-	if (s.found != TLB_SLOT_NONE)
-		p->last = s.found;
-	return s.found;
 }
 
 /* Walks, beginning at the lowest table a walk cache knows. */
@@ -150,12 +110,12 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 	if (__builtin_expect(m->unusual, 0))
 		table = mmu_root(m, c, l->va);
 	for (unsigned n = 1; n < m->format.levels; n++) {
-		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n), &l->pwc_victim[n]);
-		if (i == TLB_SLOT_NONE)
+		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n));
+		if (i == PWC_NONE)
 			continue;
-		c->pwc[n].stamp[i] = l->now;
-		table = c->pwc[n].table[i];
-		rights = c->pwc[n].rights[i];
+		pwc_use(&c->pwc[n], i);
+		table = c->pwc[n].entry[i].table;
+		rights = c->pwc[n].entry[i].rights;
 		level = n - 1;
 		break;
 	}
@@ -175,18 +135,38 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
 }
 
-/* A walk read the entry of this level: its cache, if there is one, replaces the oldest. */
-static inline void pwc_fill(struct cpu *c, const struct lookup *l, unsigned level)
+/* ---- looking ahead ---- */
+
+/* In a storm of misses nearly all time goes waiting for two lines of the host's memory, one after the other: the leaf entry, and
+ * the record of the frame it names.  So the entry of a reference some way ahead is fetched now, and the record of one half as far, whose
+ * entry has come meanwhile. */
+enum { AHEAD_ENTRY = 16, AHEAD_FRAME = 8 };
+
+static inline void leaf_table_note(const struct machine *m, struct cpu *c, vaddr_t va, pfn_t table)
 {
-	struct pwc *p = &c->pwc[level];
-	if (p->n == 0)
-		return;
-	uint32_t i = l->pwc_victim[level];
-	p->last = i;
-	p->tag[i] = pwc_tag(c, l->va, level);
-	p->stamp[i] = l->now;
-	p->table[i] = l->walk->table[level - 1];
-	p->rights[i] = l->walk->rights_above[level - 1];
+	uint64_t region = va.v >> m->region_shift;
+	c->leaf_table[region % LEAF_TABLES] = (struct leaf_table){ region + 1, table };
+}
+
+/* Where in memory the leaf entry of an address should be.  => false: no idea */
+static inline bool leaf_guess(const struct machine *m, const struct cpu *c, vaddr_t va, paddr_t *ret)
+{
+	uint64_t region = va.v >> m->region_shift;
+	const struct leaf_table *t = &c->leaf_table[region % LEAF_TABLES];
+	ret->v = (t->table.v << m->format.page_shift) + ptfmt_index(&m->format, va, 0) * m->format.entry_bytes;
+	return t->region == region + 1 && ret->v + m->format.entry_bytes <= physmem_bytes(&m->mem);
+}
+
+void mmu_foresee(const struct machine *m, const struct cpu *c, const ref_t *refs, uint64_t n)
+{
+	paddr_t at;
+	if (n > AHEAD_ENTRY && leaf_guess(m, c, ref_va(refs[AHEAD_ENTRY]), &at))
+		__builtin_prefetch(m->mem.bytes + at.v, 1);
+	if (n > AHEAD_FRAME && leaf_guess(m, c, ref_va(refs[AHEAD_FRAME]), &at)) {
+		pfn_t frame = ptfmt_pfn(&m->format, ptfmt_load(&m->format, &m->mem, at));
+		if (frame.v < m->mem.frames)
+			__builtin_prefetch(&m->frame[frame.v], 1);
+	}
 }
 
 /* A completed walk is counted, its tables are cached, its frame knows. */
@@ -200,9 +180,12 @@ static inline void walk_done(struct machine *m, struct cpu *c, const struct look
 	m->counts.walk_level[w->level] += w->reads - (w->from - w->level); /* one; more in a hashed table */
 	for (unsigned level = w->level + 1; level <= w->from; level++) {
 		m->counts.walk_level[level]++;
-		pwc_fill(c, l, level);
+		if (c->pwc[level].n)
+			pwc_fill(&c->pwc[level], pwc_tag(c, l->va, level), w->table[level - 1], w->rights_above[level - 1]);
 	}
 	m->frame[tlb_entry_pfn(l->e).v].walks++;
+	if (w->level == 0 && !m->format.hashed)
+		leaf_table_note(m, c, l->va, w->table[0]);
 	if (__builtin_expect(m->unusual, 0) && m->config.host)
 		nested_count(m, w, l->e);
 }

@@ -14,6 +14,7 @@
  *  1. A quick word names a used first-rank slot whose entry covers its page and grants its kind (for stores: is dirty).
  *  2. frame_use.last_use of a frame is exact once mmu_settle() has run; in between, newer times wait in first-rank stamps. */
 #pragma once
+#include "pwc.h"
 #include "tlb_bank.h"
 #include "walk.h"
 
@@ -27,17 +28,12 @@ struct nested_stop {
 #define QUICK_BITS 12
 #define QUICK_NONE UINT64_MAX /* kind 3 does not exist */
 
-/* Page-walk cache of one level: fully associative, lru. */
-struct pwc {
-	uint64_t *tag;    /* prefix of the address << 16 | asid, plus one; 0: empty.  n of them, padded like a TLB set */
-	uint64_t *stamp;
-	pfn_t *table;     /* that the cached entry points to */
-	uint8_t *rights;  /* granted by everything above that table */
-	uint32_t n, stride, last;
+/* Where the leaf table of a region of addresses was found last: a guess, see mmu_foresee. */
+enum { LEAF_TABLES = 256 };
+struct leaf_table {
+	uint64_t region; /* plus one; 0: none */
+	pfn_t table;
 };
-
-must_use enum pw_err pwc_init(struct pwc *p, uint32_t n);
-void pwc_fini(struct pwc *p);
 
 struct cpu {
 	uint64_t quick[1 << QUICK_BITS];
@@ -45,6 +41,7 @@ struct cpu {
 	struct pwc pwc[PTFMT_LEVELS];
 	pfn_t root, upper;       /* upper: of the second root, where the format has two; none: PFN_NONE */
 	uint16_t asid;
+	struct leaf_table leaf_table[LEAF_TABLES];
 	bool user, has_space;
 	struct nested_stop stop; /* a guest's last host fault */
 };
@@ -68,6 +65,7 @@ struct machine {
 	struct cpu_model model;
 	walk_fn walk;
 	unsigned top;            /* levels that walks read */
+	unsigned region_shift;   /* log2 of what one leaf table translates */
 	bool unusual;            /* walks are more than one call: two roots, or a host below */
 	struct physmem mem;
 	struct cpu *cpu;
@@ -106,6 +104,9 @@ static inline pfn_t mmu_root(const struct machine *m, const struct cpu *c, vaddr
  * => on a fault nothing is counted but the fault; else *ret (may be NULL) is the translation. */
 enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
 				 struct tlb_entry *ret);
+/* References that will walk, n of them from the next on: what their walks are going to read is fetched into the host's caches.  Guesses
+ * from where leaf tables were last; nothing of the machine changes. */
+void mmu_foresee(const struct machine *m, const struct cpu *c, const ref_t *refs, uint64_t n);
 /* Frames learn the times that wait in the stamps of first-rank slots. */
 void mmu_settle(struct machine *m);
 /* An entry goes: its time is kept, its quick words vanish. */
