@@ -48,7 +48,8 @@ _pageworks()
 	--fields) COMPREPLY=($(compgen -W "$("$command" ps --fields help 2>/dev/null | awk '{ print $1 }')" -- "$word")); return ;;
 	--user) COMPREPLY=($(compgen -u -- "$word")); return ;;
 	--source) COMPREPLY=($(compgen -W 'auto scan words frames' -- "$word")); return ;;
-	--wss | --interval | --top | --watch | --zoom) return ;;
+	--wss | --interval | --watch | --zoom) return ;;
+	--top) [[ $verb == live ]] || return ;;
 	--protect) COMPREPLY=($(compgen -W "heap 'anon:*'" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
 	--turn | --every) return ;;

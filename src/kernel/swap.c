@@ -149,7 +149,7 @@ static enum pw_err run_copy(struct kernel *k, struct store *to, uint64_t first, 
 	for (uint32_t i = 0; i < n; i++)
 		pages[i] = bytes + (size_t)i * to->page_bytes;
 	enum pw_err err = PW_IO;
-	for (uint32_t tries = 0; err == PW_IO && tries <= k->config.read_retries; tries++) {
+	for (uint32_t tries = 0; (err == PW_IO || err == PW_NOSPACE) && tries <= k->config.read_retries; tries++) {
 		err = store_read(k->swap.store, first, n, pages, why);
 		if (!err)
 			err = store_write(to, first, n, (const void *const *)pages, why);

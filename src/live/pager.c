@@ -160,7 +160,7 @@ static void *pager_run(void *arg)
 	struct uffd_fault fault[FAULTS];
 	prctl(PR_SET_NAME, PAGER_THREAD);
 	pager_enter(p);
-	while (!p->quit) {
+	while (!__atomic_load_n(&p->quit, __ATOMIC_RELAXED)) {
 		int n = uffd_read(&p->uffd, fault, FAULTS);
 		if (n < 0)
 			break;
@@ -552,7 +552,7 @@ void pager_fork_child(struct pager *p)
 
 void pager_close(struct pager *p)
 {
-	p->quit = true;
+	__atomic_store_n(&p->quit, true, __ATOMIC_RELAXED);
 	pthread_cancel(p->thread);
 	pthread_join(p->thread, NULL);
 	pager_free(p);

@@ -17,7 +17,7 @@ struct pager {
 	pthread_mutex_t lock;
 	sigset_t signals;            /* of who holds the lock */
 	pthread_t thread;
-	volatile bool quit;
+	bool quit;                   /* atomic */
 	struct store *child_swap;    /* during a fork; NULL: there is none, child_why says why */
 	struct pw_why child_why;
 };
