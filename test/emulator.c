@@ -9,7 +9,7 @@
  * Rejected: a boot stub that enables paging.  Its first instruction after that would be fetched through the very tables that are
  * being tested, which do not map it.
  * Source: the QEMU manual, "GDB usage" and "QEMU Monitor"; the GDB manual, appendix "Remote Protocol". */
-#include "emulator.h"
+#include "emulator_door.h"
 #include "../src/base/mem.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -25,20 +25,7 @@
 enum { REPLY_MAX = 1 << 22, MAPPINGS_MAX = 1 << 16 };
 
 /* Numbers of registers in QEMU's description of each CPU. */
-enum { X86_CR0 = 27, X86_CR3 = 29, X86_CR4 = 30, X86_EFER = 32, RISCV_PC = 32, RISCV_PRIV = 65, RISCV_CSR = 66,
-       RISCV_SATP = RISCV_CSR + 0x180, ARM_PC = 32 };
-
-/* RISC-V's hypervisor extension can be used from machine mode, one instruction at a time as on Arm: hlv.d and hsv.d make a guest's
- * loads and stores, mret goes to where it would fetch.  What traps there is told by the registers of machine mode.  (RISC-V
- * privileged, "Hypervisor Extension", "Hypervisor Virtual-Machine Load and Store Instructions".) */
-enum { RISCV_VSSTATUS = RISCV_CSR + 0x200, RISCV_VSATP = RISCV_CSR + 0x280, RISCV_MSTATUS = RISCV_CSR + 0x300,
-       RISCV_MTVEC = RISCV_CSR + 0x305, RISCV_MEPC = RISCV_CSR + 0x341, RISCV_MCAUSE = RISCV_CSR + 0x342,
-       RISCV_MTVAL = RISCV_CSR + 0x343, RISCV_MTVAL2 = RISCV_CSR + 0x34b, RISCV_HSTATUS = RISCV_CSR + 0x600,
-       RISCV_HGATP = RISCV_CSR + 0x680, RISCV_A0 = 10, RISCV_A1 = 11 };
-enum { RISCV_HLV = 0x6c054573, RISCV_HSV = 0x6eb54073, RISCV_MRET = 0x30200073, RISCV_HFENCE = 0x62000073 };
-#define RISCV_SUM  (1ull << 18) /* vsstatus: the kernel may use its user's pages */
-#define RISCV_SPVP (1ull << 8)  /* hstatus: hlv and hsv are the guest kernel's, not its user's */
-#define RISCV_MPV  (1ull << 39) /* mstatus: mret goes to the guest; MPP 0: to its user */
+enum { RISCV_PRIV = 65, ARM_PC = 32 };
 
 /* Arm's system registers cannot be written through the debugger, and its monitor translates for the state the CPU is in, which is
  * EL2.  So instructions are put into memory one at a time, and the CPU makes single steps: MSR from X0, AT with the address in
@@ -52,19 +39,6 @@ enum { PPC_NIP = 64, PPC_MSR = 65, PPC_R3 = 3, PPC_MTSR_R3 = 0x7c6001a4, PPC_MTS
 
 /* Both halves of 48 bits, walkers that set accessed and dirty, and TG0 and TG1 as the granule has them. */
 #define ARM_TCR_OF(tg0, tg1) (16ull | (tg0) << 14 | 16ull << 16 | (tg1) << 30 | 5ull << 32 | 3ull << 39)
-
-struct model {
-	const char *format, *program, *cpu;
-	struct {
-		int number;
-		uint64_t value;
-	} set[5];             /* ended by number 0 */
-	int root_register;
-	unsigned root_shift;  /* the register holds root >> shift, with or_in */
-	uint64_t or_in;
-	uint64_t arm_tcr;
-	const char *computer; /* PowerPC: around the CPU; NULL: none */
-};
 
 static const struct model models[] = {
 	{ "x86-64", "qemu-system-x86_64", "qemu64,+nx,+pdpe1gb,apic-id=0,-apic",
@@ -84,21 +58,7 @@ static const struct model models[] = {
 	{ "arm64-64k", "qemu-system-aarch64", "max,has_el3=off", .arm_tcr = ARM_TCR_OF(1ull, 3ull) },
 };
 
-struct emulator {
-	const struct model *model;
-	pid_t pid;
-	int fd;
-	uint64_t code;    /* Arm, guests: where the next instruction is put */
-	uint32_t there;   /* guests: the one that is there */
-	bool guest_user;
-	char in[4096];
-	size_t in_at, in_n;
-	char *reply;      /* the last packet, or the text of the last monitor command */
-	size_t reply_n;
-	struct emulator_mapping *list;
-};
-
-static __attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *format, ...)
+void emulator_give_up(const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
@@ -113,7 +73,7 @@ static int byte_get(struct emulator *e)
 	if (e->in_at == e->in_n) {
 		ssize_t n = read(e->fd, e->in, sizeof e->in);
 		if (n <= 0)
-			give_up("%s does not answer", e->model->program);
+			emulator_give_up("%s does not answer", e->model->program);
 		e->in_at = 0;
 		e->in_n = (size_t)n;
 	}
@@ -128,7 +88,7 @@ static void packet_get(struct emulator *e)
 		;
 	for (int c; (c = byte_get(e)) != '#';) {
 		if (e->reply_n + 1 == REPLY_MAX)
-			give_up("%s: the answer is too long", e->model->program);
+			emulator_give_up("%s: the answer is too long", e->model->program);
 		e->reply[e->reply_n++] = (char)c;
 	}
 	e->reply[e->reply_n] = 0;
@@ -136,27 +96,27 @@ static void packet_get(struct emulator *e)
 	byte_get(e);
 }
 
-static const char *ask(struct emulator *e, const char *text)
+const char *emulator_ask(struct emulator *e, const char *text)
 {
 	unsigned sum = 0;
 	for (const char *c = text; *c; c++)
 		sum += (unsigned char)*c;
 	if (dprintf(e->fd, "$%s#%02x", text, sum & 255) < 0)
-		give_up("%s went away", e->model->program);
+		emulator_give_up("%s went away", e->model->program);
 	e->reply_n = 0;
 	packet_get(e);
 	return e->reply;
 }
 
-static void register_set(struct emulator *e, int number, uint64_t value)
+void emulator_set(struct emulator *e, int number, uint64_t value)
 {
 	char text[64];
 	int n = snprintf(text, sizeof text, "P%x=", (unsigned)number);
 	for (int i = 0; i < 8; i++)
 		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)(value >> 8 * i & 255));
-	const char *answer = ask(e, text);
+	const char *answer = emulator_ask(e, text);
 	if (strcmp(answer, "OK") != 0)
-		give_up("%s refuses to set register %d: '%s'", e->model->program, number, answer);
+		emulator_give_up("%s refuses to set register %d: '%s'", e->model->program, number, answer);
 }
 
 static unsigned hex_digit(char c)
@@ -172,10 +132,10 @@ static const char *monitor(struct emulator *e, const char *command)
 	for (const char *c = command; *c; c++)
 		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)*c);
 	size_t done = 0, from = 0;
-	ask(e, text);
+	emulator_ask(e, text);
 	while (strcmp(e->reply + from, "OK") != 0) {
 		if (e->reply[from] != 'O')
-			give_up("%s refuses '%s': '%s'", e->model->program, command, e->reply + from);
+			emulator_give_up("%s refuses '%s': '%s'", e->model->program, command, e->reply + from);
 		for (size_t i = from + 1; i + 1 < e->reply_n; i += 2)
 			e->reply[done++] = (char)(hex_digit(e->reply[i]) << 4 | hex_digit(e->reply[i + 1]));
 		from = e->reply_n = done;
@@ -185,13 +145,13 @@ static const char *monitor(struct emulator *e, const char *command)
 	return e->reply;
 }
 
-static const struct model *model_find(const char *format)
+const struct model *emulator_model(const char *format)
 {
 	for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
 		if (strcmp(models[i].format, format) == 0)
 			return &models[i];
 	}
-	give_up("no emulator walks %s", format);
+	emulator_give_up("no emulator walks %s", format);
 }
 
 static bool installed(const char *program)
@@ -233,13 +193,13 @@ static uint64_t arm_step(struct emulator *e, uint32_t instruction, uint64_t x0)
 {
 	char text[80];
 	snprintf(text, sizeof text, "M%llx,4:%08x", (unsigned long long)e->code, __builtin_bswap32(instruction));
-	if (strcmp(ask(e, text), "OK") != 0)
-		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
-	register_set(e, 0, x0);
-	register_set(e, ARM_PC, e->code);
-	if (*ask(e, "s") != 'T')
-		give_up("%s does not step: '%s'", e->model->program, e->reply);
-	return __builtin_bswap64(strtoull(ask(e, "p0"), NULL, 16));
+	if (strcmp(emulator_ask(e, text), "OK") != 0)
+		emulator_give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
+	emulator_set(e, 0, x0);
+	emulator_set(e, ARM_PC, e->code);
+	if (*emulator_ask(e, "s") != 'T')
+		emulator_give_up("%s does not step: '%s'", e->model->program, e->reply);
+	return __builtin_bswap64(strtoull(emulator_ask(e, "p0"), NULL, 16));
 }
 
 static void arm_start(struct emulator *e, uint64_t root, uint64_t upper, uint64_t bytes)
@@ -257,20 +217,20 @@ static void ppc_set(struct emulator *e, int number, uint32_t value)
 {
 	char text[40];
 	snprintf(text, sizeof text, "P%x=%08x", (unsigned)number, value);
-	if (strcmp(ask(e, text), "OK") != 0)
-		give_up("%s refuses to set register %d: '%s'", e->model->program, number, e->reply);
+	if (strcmp(emulator_ask(e, text), "OK") != 0)
+		emulator_give_up("%s refuses to set register %d: '%s'", e->model->program, number, e->reply);
 }
 
 static void ppc_step(struct emulator *e, uint32_t instruction, uint32_t r3)
 {
 	char text[80];
 	snprintf(text, sizeof text, "M%llx,4:%08x", (unsigned long long)e->code, instruction);
-	if (strcmp(ask(e, text), "OK") != 0)
-		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
+	if (strcmp(emulator_ask(e, text), "OK") != 0)
+		emulator_give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)e->code, e->reply);
 	ppc_set(e, PPC_R3, r3);
 	ppc_set(e, PPC_NIP, (uint32_t)e->code);
-	if (*ask(e, "s") != 'T')
-		give_up("%s does not step: '%s'", e->model->program, e->reply);
+	if (*emulator_ask(e, "s") != 'T')
+		emulator_give_up("%s does not step: '%s'", e->model->program, e->reply);
 }
 
 /* What root says is in machine/hashed.h; its segments have keys Ks = 0, Kp = 1. */
@@ -290,7 +250,7 @@ static void firmware_make(const char *image, bool make)
 	snprintf(name, sizeof name, "%s.firmware", image);
 	FILE *f = make ? fopen(name, "wb") : NULL;
 	if (make && (!f || fwrite("none", 1, 4, f) != 4 || fclose(f) != 0))
-		give_up("cannot write %s", name);
+		emulator_give_up("cannot write %s", name);
 	if (!make)
 		unlink(name);
 }
@@ -303,8 +263,7 @@ bool emulator_access(struct emulator *e, uint64_t va, bool store, bool user, uin
 	return !(par & 1);
 }
 
-/* A CPU of the model, stopped, with the image as its memory; its registers can be reached.  => NULL: it is not installed */
-static struct emulator *started(const struct model *m, const char *image, uint64_t bytes)
+struct emulator *emulator_started(const struct model *m, const char *image, uint64_t bytes)
 {
 	struct emulator *e = mem_zalloc(1, sizeof *e);
 	struct timeval patience = { .tv_sec = 60 };
@@ -315,7 +274,7 @@ static struct emulator *started(const struct model *m, const char *image, uint64
 	}
 	if (!e || !(e->reply = mem_alloc(REPLY_MAX)) || !(e->list = mem_zalloc(MAPPINGS_MAX, sizeof *e->list)) ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
-		give_up("no memory or no sockets");
+		emulator_give_up("no memory or no sockets");
 	e->model = m;
 	e->fd = pair[0];
 	setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -324,14 +283,14 @@ static struct emulator *started(const struct model *m, const char *image, uint64
 	e->pid = launch(m, image, bytes, pair[1]);
 	close(pair[1]);
 	/* Registers beyond the basic ones can be reached once their description has been read. */
-	ask(e, "qXfer:features:read:target.xml:0,ffb");
+	emulator_ask(e, "qXfer:features:read:target.xml:0,ffb");
 	return e;
 }
 
 struct emulator *emulator_start(const char *format, uint64_t root, uint64_t upper, const char *image, uint64_t bytes)
 {
-	const struct model *m = model_find(format);
-	struct emulator *e = started(m, image, bytes);
+	const struct model *m = emulator_model(format);
+	struct emulator *e = emulator_started(m, image, bytes);
 	if (!e)
 		return NULL;
 	if (m->computer) {
@@ -343,100 +302,10 @@ struct emulator *emulator_start(const char *format, uint64_t root, uint64_t uppe
 		arm_start(e, root, upper, bytes);
 		return e;
 	}
-	register_set(e, m->root_register, root >> m->root_shift | m->or_in);
+	emulator_set(e, m->root_register, root >> m->root_shift | m->or_in);
 	for (int i = 0; m->set[i].number; i++)
-		register_set(e, m->set[i].number, m->set[i].value);
+		emulator_set(e, m->set[i].number, m->set[i].value);
 	return e;
-}
-
-/* ---- a guest ---- */
-
-static uint64_t register_get(struct emulator *e, int number)
-{
-	char text[20];
-	snprintf(text, sizeof text, "p%x", (unsigned)number);
-	return __builtin_bswap64(strtoull(ask(e, text), NULL, 16));
-}
-
-static void memory_set(struct emulator *e, uint64_t pa, unsigned bytes, uint64_t value)
-{
-	char text[80];
-	int n = snprintf(text, sizeof text, "M%llx,%x:", (unsigned long long)pa, bytes);
-	for (unsigned i = 0; i < bytes; i++)
-		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", (unsigned)(value >> 8 * i & 255));
-	if (strcmp(ask(e, text), "OK") != 0)
-		give_up("%s refuses memory at 0x%llx: '%s'", e->model->program, (unsigned long long)pa, e->reply);
-}
-
-void emulator_poke(struct emulator *e, uint64_t pa, uint64_t word) { memory_set(e, pa, 8, word); }
-
-struct emulator *emulator_start_guest(const char *format, uint64_t root, uint64_t host, const char *image, uint64_t bytes)
-{
-	static struct model m = { .program = "qemu-system-riscv64", .cpu = "rv64,pmp=off,h=true" };
-	const struct model *like = model_find(format);
-	struct emulator *e = started(&m, image, bytes);
-	if (!e)
-		return NULL;
-	m.format = format;
-	e->code = bytes - 8;
-	register_set(e, RISCV_HGATP, 8ull << 60 | host >> 12);
-	if (register_get(e, RISCV_HGATP) != (8ull << 60 | host >> 12)) {
-		emulator_stop(e);
-		return NULL;
-	}
-	register_set(e, RISCV_VSATP, like->or_in | root >> 12);
-	register_set(e, RISCV_SATP, like->or_in); /* not used, but asked whether there is paging at all, and so page faults */
-	register_set(e, RISCV_VSSTATUS, RISCV_SUM);
-	register_set(e, RISCV_MTVEC, e->code);
-	e->guest_user = true;
-	return e;
-}
-
-static void riscv_step(struct emulator *e, uint32_t instruction)
-{
-	if (e->there != instruction)
-		memory_set(e, e->code, 4, instruction);
-	e->there = instruction;
-	register_set(e, RISCV_PC, e->code);
-	if (*ask(e, "s") != 'T')
-		give_up("%s does not step: '%s'", e->model->program, e->reply);
-}
-
-/* Its TLB does not tell the guest's kernel from its user, so it is emptied in between. */
-static void guest_become(struct emulator *e, bool user)
-{
-	if (e->guest_user == user)
-		return;
-	e->guest_user = user;
-	register_set(e, RISCV_HSTATUS, user ? 0 : RISCV_SPVP);
-	riscv_step(e, RISCV_HFENCE);
-}
-
-struct emulator_trap emulator_guest_access(struct emulator *e, uint64_t va, enum emulator_kind kind, bool user, uint64_t *word)
-{
-	struct emulator_trap t = { 0 };
-	guest_become(e, user);
-	register_set(e, RISCV_MCAUSE, EMULATOR_NO_TRAP);
-	if (kind == EMULATOR_FETCH) { /* the second step fetches, and traps in any case: what is there is no instruction */
-		register_set(e, RISCV_MSTATUS, RISCV_MPV);
-		register_set(e, RISCV_MEPC, va);
-		riscv_step(e, RISCV_MRET);
-		if (*ask(e, "s") != 'T')
-			give_up("%s does not step: '%s'", e->model->program, e->reply);
-	} else {
-		register_set(e, RISCV_A0, va);
-		if (kind == EMULATOR_STORE)
-			register_set(e, RISCV_A1, *word);
-		riscv_step(e, kind == EMULATOR_STORE ? RISCV_HSV : RISCV_HLV);
-	}
-	t.cause = (unsigned)register_get(e, RISCV_MCAUSE);
-	if (t.cause == EMULATOR_NO_TRAP && kind == EMULATOR_LOAD)
-		*word = register_get(e, RISCV_A0);
-	if (t.cause != EMULATOR_NO_TRAP)
-		t.address = register_get(e, RISCV_MTVAL);
-	if (t.cause >= 20 && t.cause <= 23)
-		t.guest_address = register_get(e, RISCV_MTVAL2) << 2;
-	return t;
 }
 
 void emulator_stop(struct emulator *e)
@@ -468,7 +337,7 @@ bool emulator_translate(struct emulator *e, uint64_t va, uint64_t *ret)
 		return true;
 	}
 	if (strncmp(answer, "Unmapped", 8) != 0)
-		give_up("gva2gpa answers '%s'", answer);
+		emulator_give_up("gva2gpa answers '%s'", answer);
 	return false;
 }
 
