@@ -37,6 +37,8 @@ _pageworks()
 	--nested) COMPREPLY=($(compgen -W "$(_pageworks_names "$command" --format)" -- "$word")); return ;;
 	--refbits) COMPREPLY=($(compgen -W 'exact hardware' -- "$word")); return ;;
 	--overcommit) COMPREPLY=($(compgen -W 'always heuristic never' -- "$word")); return ;;
+	--replacement) COMPREPLY=($(compgen -W 'global local local:proportional' -- "$word")); return ;;
+	--loadcontrol) COMPREPLY=($(compgen -W 'never thrashing' -- "$word")); return ;;
 	--huge) COMPREPLY=($(compgen -W 'never madvise always' -- "$word")); return ;;
 	--personality) COMPREPLY=($(compgen -W 'textbook linux' -- "$word")); return ;;
 	--files) COMPREPLY=($(compgen -W 'cached cold' -- "$word")); return ;;
@@ -52,7 +54,7 @@ _pageworks()
 	--top) [[ $verb == live ]] || return ;;
 	--protect) COMPREPLY=($(compgen -W "heap 'anon:*'" -- "$word")); return ;;
 	--progress) COMPREPLY=($(compgen -W 'auto never' -- "$word")); return ;;
-	--turn | --every) return ;;
+	--turn | --every | --quantum) return ;;
 	--granule | --frames | --ram | --page | --entries | --ways | --tlb | --asids | --hostram | --cpus | --cost | --seed | --limit | --warmup | --tau | --fail-on | --fail-status) return ;;
 	esac
 	if [[ $word == -* ]]; then

@@ -93,5 +93,5 @@ refused 125 "knows no huge pages" run --replacement local --huge always seq:page
 refused 125 "at least one reference" run --quantum 0 seq:pages=4
 refused 125 "is not a number" run --quantum ten seq:pages=4
 refused 125 "no such file" run seq:pages=4 nothing.pwt
-refused 125 "options before it" run seq:pages=4 --frames 3
+refused 125 "--frames: options come before the traces" run seq:pages=4 --frames 3
 plan

@@ -27,12 +27,14 @@ int source_check(const struct source *s, const char *question)
 {
 	if (!s->word_at)
 		return cli_error("%s give a trace, or -- and a command", question);
-	bool options = false;
-	for (unsigned i = 1; i < source_n_words(s); i++)
-		options |= source_words(s)[i][0] == '-' && source_words(s)[i][1];
-	if (source_is_several(s) && (!s->several || options))
-		return cli_error("%s: one trace at a time, options before it; put -- before a command: %s -- %s ...", source_words(s)[1],
-		                 cli_verb(), source_words(s)[0]);
+	char *const *word = source_words(s);
+	if (source_is_several(s) && !s->several)
+		return cli_error("%s: one trace at a time, options before it; put -- before a command: %s -- %s ...", word[1],
+		                 cli_verb(), word[0]);
+	for (unsigned i = 1; source_is_several(s) && i < source_n_words(s); i++)
+		if (word[i][0] == '-' && word[i][1])
+			return cli_error("%s: options come before the traces; put -- before a command: %s -- %s ...", word[i],
+			                 cli_verb(), word[0]);
 	return CLI_OK;
 }
 
