@@ -256,6 +256,7 @@ static enum pw_err advice_prepare(struct process *p, uint64_t first, uint64_t en
 enum pw_err process_advise(struct process *p, vaddr_t start, uint64_t bytes, int advice)
 {
 	uint64_t mask = kernel_page_bytes(p->kernel) - 1;
+	p->kernel->working = p;
 	uint64_t first = start.v >> p->kernel->config.page_shift;
 	if (start.v & mask || bytes > UINT64_MAX - mask - start.v || !advice_is_known(advice))
 		return PW_INVALID;

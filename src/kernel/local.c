@@ -266,7 +266,7 @@ static enum pw_err pool_add(struct local *l, struct process *process)
 enum pw_err local_prepare(struct kernel *k)
 {
 	struct local *l = k->local;
-	if (!l || !k->working)
+	if (!l || !k->working || !k->working->alive || k->working->killed)
 		return PW_OK;
 	enum pw_err err = pool_at(l, k->working) ? PW_OK : pool_add(l, k->working);
 	if (err)
@@ -423,6 +423,8 @@ static const char *pool_flaw(const struct local *l, uint32_t number)
 		if (l->pool_of[slot] != number || l->inner_slot[slot] != inner + 1)
 			return "local: a slot and the pool it is in do not lead to each other";
 	}
+	if (p->process && (!p->process->alive || p->process->killed))
+		return "local: a process that has ended has a share of the frames";
 	if (pages != p->pages)
 		return "local: a pool's count of pages is not how many it holds";
 	return l->inner->flaw ? l->inner->flaw(p->self) : NULL;

@@ -194,10 +194,9 @@ static void hand_keep(struct sched *s, unsigned part)
 	struct packet *rest = p->first, **rest_last = p->last;
 	p->first = NULL;
 	p->last = &p->first;
-	if (queue_add(s, p, &p->item, p->at, 0) && rest) { /* in front of what is queued already */
-		*p->last = rest;
-		p->last = rest_last;
-	}
+	(void)queue_add(s, p, &p->item, p->at, 0); /* without memory s has failed, and says so */
+	*p->last = rest;
+	p->last = rest ? rest_last : p->last;
 	p->item.kind = TRACE_ITEM_END;
 	p->at = 0;
 }
