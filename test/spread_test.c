@@ -36,6 +36,25 @@ static void nothing_flaps(void **state)
 	}
 }
 
+static void who_waits_moves_where_nobody_is(void **state)
+{
+	(void)state;
+	double idle[CPU_SETSIZE] = { 0, 0.9, 0.95, 1 };
+	cpu_set_t may;
+	CPU_ZERO(&may);
+	CPU_SET(0, &may);
+	CPU_SET(1, &may);
+	CPU_SET(2, &may);
+	assert_int_equal(spread_hop(0, &may, 0.5, idle), 2);
+	assert_int_equal(spread_hop(0, &may, 0.1, idle), 0);
+	assert_int_equal(spread_hop(2, &may, 0.5, idle), 1);
+	idle[1] = idle[2] = 0.4;
+	assert_int_equal(spread_hop(0, &may, 0.5, idle), 0);
+	CPU_ZERO(&may);
+	CPU_SET(0, &may);
+	assert_int_equal(spread_hop(0, &may, 0.9, idle), 0);
+}
+
 static void a_program_that_is_not_pinned_costs_nothing(void **state)
 {
 	(void)state;
@@ -52,6 +71,7 @@ int main(void)
 		cmocka_unit_test(waiting_threads_get_all),
 		cmocka_unit_test(faults_keep_them_together),
 		cmocka_unit_test(nothing_flaps),
+		cmocka_unit_test(who_waits_moves_where_nobody_is),
 		cmocka_unit_test(a_program_that_is_not_pinned_costs_nothing),
 	};
 	return cmocka_run_group_tests_name("spread", tests, NULL, NULL);

@@ -63,16 +63,22 @@ void shim_unpin(void)
 		syscall(SYS_sched_setaffinity, 0, sizeof before, &before);
 }
 
+/* The processor it is on: the command moves the first process. */
+static const cpu_set_t *here_now(void)
+{
+	return shim_board->pid == getpid() ? &shim_board->pin.here : &here;
+}
+
 static void pin_again(void)
 {
 	if (is_pinned && !is_wide())
-		syscall(SYS_sched_setaffinity, 0, sizeof here, &here);
+		syscall(SYS_sched_setaffinity, 0, sizeof here, here_now());
 }
 
 /* What a thread is told of its processors: those it would have. */
 static void set_pretend(cpu_set_t *set, size_t bytes)
 {
-	if (is_pinned && bytes <= sizeof here && !memcmp(set, &here, bytes))
+	if (is_pinned && bytes <= sizeof here && !memcmp(set, here_now(), bytes))
 		memcpy(set, &before, bytes);
 }
 
