@@ -10,36 +10,18 @@
 #include "../src/base/rng.h"
 #include "../src/base/text.h"
 #include "../src/pmap/uffd.h"
+#include "clock.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 enum { PAGE = 4096, THREADS_MOST = 64 };
 
 static uint8_t *memory;
 static uint64_t n_pages;
-
-struct clock {
-	double wall, cpu;
-};
-
-static struct clock now(void)
-{
-	struct timespec w, c;
-	clock_gettime(CLOCK_MONOTONIC, &w);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &c);
-	return (struct clock){ (double)w.tv_sec * 1e9 + (double)w.tv_nsec, (double)c.tv_sec * 1e9 + (double)c.tv_nsec };
-}
-
-static void report(const char *name, struct clock since, uint64_t n)
-{
-	struct clock t = now();
-	printf("%s %.0f cpu_%s %.0f ", name, (t.wall - since.wall) / (double)n, name, (t.cpu - since.cpu) / (double)n);
-}
 
 static int complain(const char *what)
 {

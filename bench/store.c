@@ -10,36 +10,18 @@
 #include "../src/base/text.h"
 #include "../src/store/aio.h"
 #include "../src/store/store.h"
+#include "clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, WINDOW = 256, RANDOM_READS = 20000 };
 
 static uint8_t *pages; /* STORE_BATCH of them */
-
-struct clock {
-	double wall, cpu;
-};
-
-static struct clock now(void)
-{
-	struct timespec w, c;
-	clock_gettime(CLOCK_MONOTONIC, &w);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &c);
-	return (struct clock){ (double)w.tv_sec * 1e9 + (double)w.tv_nsec, (double)c.tv_sec * 1e9 + (double)c.tv_nsec };
-}
-
-static void report(const char *name, struct clock since, uint64_t n)
-{
-	struct clock t = now();
-	printf("%s %.0f cpu_%s %.0f ", name, (t.wall - since.wall) / (double)n, name, (t.cpu - since.cpu) / (double)n);
-}
 
 static int complain(const char *what)
 {
