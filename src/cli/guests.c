@@ -26,12 +26,12 @@ enum guests_key { KEY_TURN = 0x200, KEY_EVERY, KEY_STEP, KEY_COMPARE, KEY_JSON, 
 #define STEP_DEFAULT "1M"
 
 static const struct argp_option guests_options_list[] = {
-	{ .doc = "The guests:", .group = 1 },
+	{ .doc = "The guests:", .group = 4 },
 	{ "turn", KEY_TURN, "N", 0, "references that one runs before the next one does (default " TURN_DEFAULT ": side by side)" },
 	{ "every", KEY_EVERY, "N", 0, "references of all between decisions to move memory; 0: it never moves (default " EVERY_DEFAULT ")" },
 	{ "step", KEY_STEP, "SIZE", 0, "at most so much moves in one of them (default " STEP_DEFAULT ")" },
 	{ "compare", KEY_COMPARE, NULL, 0, "also without moving any" },
-	{ .doc = "The report:", .group = 4 },
+	{ .doc = "The report:", .group = 5 },
 	{ "output", 'o', "FILE", 0, "write the report to FILE" },
 	{ "json", KEY_JSON, "FILE", 0, "write the result as JSON to FILE ('-': standard output)" },
 	{ "quiet", KEY_QUIET, NULL, 0, "no report" },
