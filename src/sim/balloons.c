@@ -14,8 +14,11 @@
  *
  * 1. balloon = frames the guest believes it has - limit.
  * 2. The host has nothing of a frame in a balloon, and of a guest no more pages than its limit.
- * 3. Of used frames at most half as many move as the faults they promise to spare, less twice those of who gives them.
+ * 3. Of used frames at most half as many move as the faults they promise to spare, less twice those of who gives them, and a small part of
+ *    what he has.
  * 4. A move that cannot be made whole is made in part, and says how much.
+ * 5. Who was dear at some limit is not brought down to it again soon: a program that goes round in what it uses shows no need until it
+ *    has a page too few, and then nothing but need.  What it needed there is remembered, an eighth less after each decision.
  *
  * Rejected: sampling which pages are idle (the guest's kernel counts what returns, which is what matters); a move at any difference of
  * prices (two equal guests would pass the same memory to and fro).
@@ -24,12 +27,14 @@
 #include "balloons.h"
 #include "../base/mem.h"
 
-/* DEARER: a price must be that many times another for memory to move. */
-enum { DEARER = 2 };
+/* DEARER: a price must be that many times another for memory to move.  GIVE_PART: nobody gives more of what is used than one in so many
+ * frames at a time, for nobody knows yet what that will cost. */
+enum { DEARER = 2, GIVE_PART = 16 };
 
 struct guest {
 	struct kernel *kernel;
 	uint64_t need_base;      /* at the last decision */
+	uint64_t felt_need, felt_limit; /* the most it needed, and with how much memory: fades */
 	uint64_t need;           /* from then to the one that is being made: what that itself costs does not count */
 	struct kernel_counts counts_base;
 	struct fault_counts faults_base; /* the host's, both at balloons_count() */
@@ -97,6 +102,15 @@ static struct fault_counts faults_since(const struct fault_counts *now, const st
 }
 
 static void need_settle(struct guest *g, uint64_t ever) { g->need = ever - g->need_base; }
+
+static void need_feel(struct guest *g, uint64_t limit)
+{
+	g->felt_need -= (g->felt_need + 7) / 8;
+	if (g->need <= g->felt_need)
+		return;
+	g->felt_need = g->need;
+	g->felt_limit = limit;
+}
 
 void balloons_look(struct balloons *b, unsigned guest, struct balloons_state *ret)
 {
@@ -219,11 +233,18 @@ static struct balloons_move make_fit(struct balloons *b, uint64_t over, uint64_t
 	return m;
 }
 
-/* A frame that is used costs its owner an eviction, and a fault if the page comes back: as many as that must be spared elsewhere. */
-static uint64_t worth_moving(struct balloons *b, unsigned from, unsigned to)
+/* Of at most n.  A frame that is used costs its owner an eviction, and a fault if the page comes back: as many as that must be spared
+ * elsewhere. */
+static uint64_t worth_moving(struct balloons *b, unsigned from, unsigned to, uint64_t n)
 {
-	uint64_t unused = guest_counts(b, from).spare_frames, less = DEARER * b->guest[from].need, more = b->guest[to].need;
-	return unused ? unused : more > less ? (more - less) / 2 : 0;
+	const struct guest *g = &b->guest[from];
+	uint64_t unused = guest_counts(b, from).spare_frames, limit = limit_of(b, from), more = b->guest[to].need;
+	if (unused)
+		return unused < n ? unused : n;
+	bool is_felt = limit < g->felt_limit + n && g->felt_need > g->need;
+	uint64_t less = DEARER * (is_felt ? g->felt_need : g->need), worth = more > less ? (more - less) / 2 : 0;
+	worth = worth < limit / GIVE_PART ? worth : limit / GIVE_PART;
+	return worth < n ? worth : n;
 }
 
 static struct balloons_move move_some(struct balloons *b, uint64_t spare, uint64_t n)
@@ -237,9 +258,8 @@ static struct balloons_move move_some(struct balloons *b, uint64_t spare, uint64
 		return m;
 	m.from = cheapest(b, 1u << m.to);
 	m.why = "pages came back that had to leave, and are needed more than where they were";
-	uint64_t part = m.from < 0 ? 0 : worth_moving(b, (unsigned)m.from, (unsigned)m.to);
+	uint64_t part = m.from < 0 ? 0 : worth_moving(b, (unsigned)m.from, (unsigned)m.to, n);
 	uint64_t balloon = guest_counts(b, (unsigned)m.to).balloon_frames;
-	part = part < n ? part : n;
 	if (!part || price_of(b, (unsigned)m.to) < DEARER * price_of(b, (unsigned)m.from))
 		m.why = "nobody needs memory much more than the others";
 	else
@@ -251,8 +271,10 @@ struct balloons_move balloons_balance(struct balloons *b, uint64_t n)
 {
 	uint64_t sum = limits_sum(b), capacity = hypervisor_capacity(b->host);
 	n = n ? n : 1;
-	for (unsigned i = 0; i < b->n; i++)
+	for (unsigned i = 0; i < b->n; i++) {
 		need_settle(&b->guest[i], need_ever(b, i));
+		need_feel(&b->guest[i], limit_of(b, i));
+	}
 	struct balloons_move m = sum > capacity ? make_fit(b, sum - capacity, n) : move_some(b, capacity - sum, n);
 	for (unsigned i = 0; i < b->n; i++)
 		b->guest[i].need_base = need_ever(b, i);
