@@ -71,7 +71,7 @@ finds "four processes thrash" 'faults.total == 20522' --frames 128 --quantum 500
 finds "with load control they take turns at it, and fault a sixteenth as often" \
 	'faults.total < 20600 / 16 && load_control.detections == 1 && load_control.suspensions == 3 && load_control.resumptions == 3' \
 	--frames 128 --quantum 500 --loadcontrol thrashing $four
-grep -q 'memory thrashed: 3 suspensions' report && grep -q 'process 4 runs again' report &&
+grep -q 'memory thrashed: processes were suspended 3 times' report && grep -q 'process 4 runs again' report &&
 	grep -q '4 processes use 200 pages by turns, and there is room for 128' report
 point $? "and the report tells it in words"
 # shellcheck disable=SC2086
