@@ -440,7 +440,7 @@ static void trouble_load(const struct report *p)
 		fprintf(p->out, "\nmemory did not thrash: nobody was suspended\n");
 		return;
 	}
-	fprintf(p->out, "\n%smemory thrashed%s: processes were suspended %s times, %s pages went with them, %s times one was let in again\n",
+	fprintf(p->out, "\n%smemory thrashed%s: processes were suspended %s times, %s pages went with them, %s times one came back\n",
 	        red(p), plain(p), text_count(n, sizeof n, l->suspensions), text_count(a, sizeof a, l->swapped_pages),
 	        text_count(b, sizeof b, l->resumptions));
 	for (unsigned i = 0; i < l->n_events && i < RESULT_LOADS; i++)
