@@ -39,7 +39,6 @@ static enum pw_err get(const struct elf_source *s, uint64_t at, void *to, uint64
 #define HEADER_TAKE(e, h) \
 	do { \
 		(e)->type = (h).e_type; \
-		(e)->machine = (h).e_machine; \
 		(e)->entry = (h).e_entry; \
 		(e)->segments_at = (h).e_phoff; \
 		(e)->sections_at = (h).e_shoff; \

@@ -21,7 +21,7 @@ struct elf_source elf_memory(const void *bytes, uint64_t n);
 struct elf {
 	struct elf_source from;
 	bool is_64;
-	unsigned type, machine;  /* ET_*, EM_* */
+	unsigned type;           /* ET_* */
 	uint64_t entry;
 	uint64_t segments_at, sections_at;
 	unsigned segment_bytes, section_bytes; /* from one to the next */

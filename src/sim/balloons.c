@@ -57,7 +57,6 @@ enum pw_err balloons_create(struct hypervisor *host, struct balloons **ret)
 
 void balloons_destroy(struct balloons *b) { mem_free(b); }
 void balloons_add(struct balloons *b, struct kernel *guest) { b->guest[b->n++] = (struct guest){ .kernel = guest }; }
-unsigned balloons_n(const struct balloons *b) { return b->n; }
 
 /* ---- what there is ---- */
 
@@ -75,12 +74,15 @@ static struct hypervisor_share share_of(struct balloons *b, unsigned i)
 	return s;
 }
 
-static uint64_t limit_of(struct balloons *b, unsigned i) { return share_of(b, i).frames - guest_counts(b, i).balloon_frames; }
+static uint64_t limit_of(const struct balloons *b, unsigned i)
+{
+	return hypervisor_guest_frames(b->host) - guest_counts(b, i).balloon_frames;
+}
 
 static uint64_t need_ever(struct balloons *b, unsigned i)
 {
 	struct kernel_counts k = guest_counts(b, i);
-	return k.faults.major + k.evicted + share_of(b, i).faults.major;
+	return k.faults.major + k.evicted + hypervisor_faults(b->host, i).major;
 }
 
 /* Nothing for who has frames that hold nothing. */
@@ -129,7 +131,7 @@ void balloons_count(struct balloons *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		b->guest[i].counts_base = guest_counts(b, i);
-		b->guest[i].faults_base = share_of(b, i).faults;
+		b->guest[i].faults_base = hypervisor_faults(b->host, i);
 	}
 }
 
@@ -151,12 +153,12 @@ static void frame_moved(void *ctx, pfn_t f, bool taken)
 static enum pw_err limit_set(struct balloons *b, unsigned guest, uint64_t frames)
 {
 	struct lending l = { b, guest };
-	return kernel_balloon(b->guest[guest].kernel, share_of(b, guest).frames - frames, frame_moved, &l);
+	return kernel_balloon(b->guest[guest].kernel, hypervisor_guest_frames(b->host) - frames, frame_moved, &l);
 }
 
 enum pw_err balloons_limit(struct balloons *b, unsigned guest, uint64_t frames, struct pw_why *why)
 {
-	unsigned long long all = share_of(b, guest).frames;
+	unsigned long long all = hypervisor_guest_frames(b->host);
 	if (frames > all)
 		return pw_fail(why, PW_INVALID, "guest %u believes it has %llu frames and cannot have %llu", guest + 1, all,
 		               (unsigned long long)frames);

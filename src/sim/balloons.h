@@ -15,7 +15,6 @@ must_use enum pw_err balloons_create(struct hypervisor *host, struct balloons **
 void balloons_destroy(struct balloons *b); /* frames stay in the guests' balloons; NULL is allowed */
 /* The next guest of the host, in order: the kernel in it.  => it outlives this */
 void balloons_add(struct balloons *b, struct kernel *guest);
-unsigned balloons_n(const struct balloons *b);
 
 /* From now on the guest may have so many frames.  => PW_NOFRAMES with why: it has not given up so many, and has what it has now;
  * PW_INVALID with why: more than it believes there are */

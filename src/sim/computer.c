@@ -50,7 +50,6 @@ struct computer {
 struct kernel *computer_kernel(struct computer *c) { return c->kernel; }
 struct machine *computer_machine(struct computer *c) { return c->machine; }
 struct hypervisor *computer_host(struct computer *c) { return c->host; }
-unsigned computer_guest(const struct computer *c) { return c->parts.guest; }
 const struct run_options *computer_options(const struct computer *c) { return &c->opt; }
 const struct physmem *computer_memory(struct computer *c) { return machine_physmem(c->machine); }
 uint64_t computer_kernel_frames(const struct computer *c) { return c->frames; }

@@ -31,7 +31,6 @@ void computer_destroy(struct computer *c);
 struct kernel *computer_kernel(struct computer *c);
 struct machine *computer_machine(struct computer *c);
 struct hypervisor *computer_host(struct computer *c); /* NULL: it is no guest */
-unsigned computer_guest(const struct computer *c);    /* which one it is there */
 const struct run_options *computer_options(const struct computer *c);
 const struct physmem *computer_memory(struct computer *c);
 /* Empties the TLBs and walk caches of all CPUs, those of a guest's host too. */

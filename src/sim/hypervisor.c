@@ -168,11 +168,18 @@ static void page_count(void *ctx, const struct page_info *page)
 	s->swapped_pages += !page->resident && page->in_swap;
 }
 
-void hypervisor_share(struct hypervisor *h, unsigned guest, struct hypervisor_share *ret)
+uint64_t hypervisor_guest_frames(const struct hypervisor *h) { return h->guest_frames; }
+
+struct fault_counts hypervisor_faults(const struct hypervisor *h, unsigned guest)
 {
 	struct process_info info;
 	process_describe(h->guest[guest], &info);
-	*ret = (struct hypervisor_share){ .frames = h->guest_frames, .faults = info.faults };
+	return info.faults;
+}
+
+void hypervisor_share(struct hypervisor *h, unsigned guest, struct hypervisor_share *ret)
+{
+	*ret = (struct hypervisor_share){ .frames = h->guest_frames, .faults = hypervisor_faults(h, guest) };
 	process_pages(h->guest[guest], page_count, ret);
 }
 

@@ -36,7 +36,9 @@ struct hypervisor_share {
 	uint64_t resident_pages, swapped_pages;
 	struct fault_counts faults;
 };
-void hypervisor_share(struct hypervisor *h, unsigned guest, struct hypervisor_share *ret);
+void hypervisor_share(struct hypervisor *h, unsigned guest, struct hypervisor_share *ret); /* looks at every page of it */
+uint64_t hypervisor_guest_frames(const struct hypervisor *h);
+struct fault_counts hypervisor_faults(const struct hypervisor *h, unsigned guest);
 /* Frames for guests: all that are no page tables. */
 uint64_t hypervisor_capacity(struct hypervisor *h);
 /* Calls visit for every frame of the guest that the host has something of. */
