@@ -4,12 +4,14 @@
  * Idea: once a second the pager is asked for its figures, and those that it gave last are shown.
  *
  * 1. Nothing is drawn on a terminal that the program writes its output to.
- * 2. Nothing here waits for the pager: it may be busy. */
+ * 2. Nothing here waits for the pager: it may be busy.
+ * 3. Ctrl-Z gives the terminal back before it stops us; the program stops by itself. */
 #include "live_view.h"
 #include "cli.h"
 #include "live_top.h"
 #include "progress.h"
 #include "../base/mem.h"
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,18 @@ static uint64_t now_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static volatile sig_atomic_t to_stop;
+static void note_stop(int signal_number) { to_stop = signal_number; }
+
+/* Somebody pressed Ctrl-Z: the screen goes, and is back when we go on. */
+static void view_stop(struct live_view *v)
+{
+	to_stop = 0;
+	live_top_close(v->top);
+	raise(SIGSTOP);
+	v->top = live_top_open(v->terminal, false);
 }
 
 int live_view_may(void)
@@ -54,6 +68,8 @@ struct live_view *live_view_open(bool top, bool line)
 	v->due_ms = now_ms() + EVERY_MS;
 	v->terminal = top ? fopen("/dev/tty", "we") : NULL;
 	v->top = v->terminal ? live_top_open(v->terminal, false) : NULL;
+	if (v->top)
+		signal(SIGTSTP, note_stop);
 	return v;
 }
 
@@ -88,6 +104,8 @@ int live_view_step(struct live_view *v, struct live *l, live_render render, void
 	uint64_t now = now_ms();
 	if (!v)
 		return EVERY_MS;
+	if (to_stop)
+		view_stop(v);
 	if (now >= v->due_ms && !v->asked) {
 		if (!live_wishes(l))
 			live_wish(l, BOARD_WISH_FIGURES, 0);
@@ -105,6 +123,7 @@ void live_view_close(struct live_view *v)
 {
 	if (!v)
 		return;
+	signal(SIGTSTP, SIG_DFL);
 	progress_end(&v->line);
 	live_top_close(v->top);
 	if (v->terminal)

@@ -23,8 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* FAR_NS: what a fault costs more when the pager wakes up elsewhere.  MARGIN: how much better, in processors, the other state must be. */
-enum { LOOK_NS = 100000000, IDLE_MS = 500, FAR_NS = 76000, THREADS_MAX = 256 };
+/* FAR_NS: what a fault costs more when the pager wakes up elsewhere.  MARGIN: how much better, in processors, the other state must be.
+ * THREAD_NS: looks are so much apart for each thread, so that they never cost more than a hundredth of a processor. */
+enum { LOOK_NS = 100000000, IDLE_MS = 500, FAR_NS = 76000, THREADS_MAX = 4096, THREAD_NS = 2000000 };
 #define MARGIN 0.15
 /* HOP: it waits so much, or another processor is idle so much, in shares of the time; not more often than every HOP_NS. */
 #define HOP_WAITING 0.3
@@ -190,8 +191,9 @@ int spread_step(struct spread *s, const struct live *l)
 	uint64_t now = now_ns();
 	if (pin->state == BOARD_PIN_NONE || l->board->state != BOARD_PAGING || CPU_COUNT(&pin->before) < 2)
 		return IDLE_MS;
-	if (now - s->then_ns < LOOK_NS)
-		return (int)((LOOK_NS - (now - s->then_ns)) / 1000000) + 1;
+	uint64_t every_ns = s->n_threads * (uint64_t)THREAD_NS > LOOK_NS ? s->n_threads * (uint64_t)THREAD_NS : LOOK_NS;
+	if (now - s->then_ns < every_ns)
+		return (int)((every_ns - (now - s->then_ns)) / 1000000) + 1;
 	if (look_take(&look, l)) {
 		if (s->then_ns)
 			decide(s, &look, pin);
@@ -199,6 +201,7 @@ int spread_step(struct spread *s, const struct live *l)
 		s->run_ns = look.run_ns;
 		s->wait_ns = look.wait_ns;
 		s->faults = look.faults;
+		s->n_threads = look.n_threads;
 		memcpy(s->idle, look.idle, sizeof s->idle);
 	}
 	return LOOK_NS / 1000000;

@@ -7,6 +7,7 @@ struct spread {
 	uint64_t then_ns;             /* when that was; 0: never */
 	uint64_t run_ns, wait_ns;     /* of the program's threads until then: on a processor, and waiting for one */
 	uint64_t faults;
+	unsigned n_threads;
 	uint64_t idle[CPU_SETSIZE];   /* of each processor, in ticks */
 	cpu_set_t left;               /* the processor it was on before, until all its threads have left */
 	uint64_t hop_ns;              /* when that was */
