@@ -8,12 +8,13 @@
  *      working set of a process = its frames with a stamp of use inside the window
  *                               + its pages that were used inside it, were taken, and have not come back
  *
- *                 together more than memory, and most faults bring back what was just taken?
+ *                 together more than memory, and as many pages as do not fit, and half of those that
+ *                 were fetched, had been taken in the same window?
  *                      yes: suspend, until the rest fits        no: resume the first in the queue, if it fits;
  *                                                                   after LOAD_RESIDENCE windows, if it does not: make it fit
  *
  * Invariants.
- *   1. gone holds the pages that left in this window after they had been used in it, and have not come back.
+ *   1. gone holds the pages that left in this window and have not come back, and whether they had been used in it.
  *   2. queue holds the suspended ones, the first one for longest; each of them is held by the scheduler.
  *   3. At least one process is not suspended.
  *
@@ -157,8 +158,10 @@ void load_destroy(struct load *l)
 
 void load_evicting(struct load *l, uint32_t pid, vpn_t page, pfn_t from)
 {
-	if (pid && machine_frame_last_use(l->machine, from) > l->start && !htab_put(&l->gone, page_key(pid, page)))
-		l->failed = true;
+	uint64_t *used = pid ? htab_put(&l->gone, page_key(pid, page)) : NULL;
+	if (used)
+		*used = machine_frame_last_use(l->machine, from) > l->start;
+	l->failed |= pid && !used;
 }
 
 void load_installed(struct load *l, uint32_t pid, vpn_t page, pfn_t to)
@@ -303,7 +306,7 @@ static void measure(struct load *l)
 			m->set++;
 	}
 	while (htab_each(&l->gone, &i, &key, &value)) {
-		m = member_of(l, key_pid(key));
+		m = value ? member_of(l, key_pid(key)) : NULL;
 		if (m && m->ran)
 			m->set++;
 	}
@@ -314,7 +317,8 @@ static void window_end(struct load *l, uint64_t position)
 	uint64_t frames = frames_of_pages(l), majors = major_faults(l) - l->majors;
 	measure(l);
 	l->quiet++;
-	if (n_active(l) > 1 && l->came_back && 2 * l->came_back >= majors && sets_together(l) > frames)
+	uint64_t together = sets_together(l), beyond = together > frames ? together - frames : 0;
+	if (n_active(l) > 1 && beyond && l->came_back >= beyond && 2 * l->came_back >= majors)
 		stop_thrashing(l, position, frames);
 	else
 		while (let_in(l, position, frames))

@@ -1,9 +1,10 @@
 /* load.h - load control: when memory thrashes, stop a process rather than all of them.
  *
  * Watched over windows in which each process that is not suspended has several turns.  Memory thrashes when the working sets of these
- * processes together are larger than memory, and at least half of the major faults bring back a page that was taken in the same window.
- * Then processes are suspended, who has run longest first, until the others fit; all pages of a suspended one are swapped out.  It runs
- * again, first come first served, when there is room for its working set, and after a while in any case in the place of others. */
+ * processes together are larger than memory, and faults bring back pages that were taken in the same window: at least as many as do not
+ * fit, and at least half of all major faults.  Then processes are suspended, who has run longest first, until the others fit; all pages
+ * of a suspended one are swapped out.  It runs again, first come first served, when there is room for its working set, and after a while
+ * in any case in the place of others. */
 #pragma once
 #include "../kernel/kernel.h"
 #include "../machine/machine.h"
