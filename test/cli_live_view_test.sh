@@ -45,14 +45,14 @@ on_terminal() {
 }
 live="'$pageworks' live --ram 2M --swap lz4"
 
-on_terminal "faults/s" "" "$live --quiet -- true >out; $live -o report -- perl waits.pl >out"
+on_terminal ":1); " "" "$live --quiet -- true >out; $live -o report -- perl waits.pl >out"
 [ $status -eq 0 ] && grep -q '[0-9.]* of 2.0 MiB, [0-9.]* swapped ([0-9.]*:1); [0-9]* faults/s; in [0-9.]*, out [0-9.]* MiB/s' seen &&
 	[ "$(cat out)" = "done 30000" ]
 point $? "a line while it runs, and not a byte of it in the program's output"
 on_terminal "nothing to wait for" "" ": >go; $live -o report -- perl -e 'sleep 2; print qq(nothing to wait for\n)'"
 [ $status -eq 0 ] && ! grep -q "faults/s" seen && grep -q "nothing to wait for" seen
 point $? "no line when the program writes to the terminal itself"
-on_terminal "faults  " "" "$live --top -o report -- perl waits.pl >out 2>err"
+on_terminal "swap_in" "" "$live --top -o report -- perl waits.pl >out 2>err"
 [ $status -eq 0 ] && grep -qF '[?1049h' seen && grep -qF '[?1049l' seen && grep -q 'resident  *[0-9.]* MiB' seen &&
 	grep -q 'compression  *[0-9.]* : 1' seen && grep -q 'demand_zero' seen && [ "$(cat out)" = "done 30000" ] && [ ! -s err ]
 point $? "a screen, given back at the end"
