@@ -46,6 +46,17 @@ static inline void fetch_leaving(const struct ring *r, const struct policy_env *
 	policy_fetch(&state[second]);
 }
 
+/* The same for a policy that keeps links alone: the driver knows the page of each slot. */
+static inline void fetch_leaving_links(const struct ring *r, const struct policy_env *env)
+{
+	uint32_t first = ring_first(r), second;
+	if (!env->owner || first == r->head || (second = ring_next(r, first)) == r->head)
+		return;
+	policy_fetch(&env->memo[env->owner[first]]);
+	policy_fetch(&env->owner[second]);
+	policy_fetch(&r->link[second]);
+}
+
 /* The ghosts of this ring will be forgotten, first to last.  Their nodes begin at n_slots. */
 static inline void fetch_forgotten(const struct ring *r, const struct ghosts *g, uint32_t n_slots)
 {

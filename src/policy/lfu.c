@@ -125,6 +125,13 @@ static inline void lfu_touch(void *self, uint32_t slot)
 	lfu_put(l, above, slot);
 }
 
+static inline void lfu_soon(void *self, uint32_t node)
+{
+	struct lfu *l = self;
+	policy_fetch(&l->link[node]);
+	policy_fetch(&l->queue_of[node]);
+}
+
 static uint32_t lfu_victim(void *self)
 {
 	struct lfu *l = self;
@@ -168,6 +175,7 @@ const struct policy_ops policy_lfu = {
 	.init = lfu_init,
 	.enter = lfu_enter,
 	.touch = lfu_touch,
+	.soon = lfu_soon,
 	.victim = lfu_victim,
 	.leave = lfu_leave,
 	.flaw = lfu_flaw,

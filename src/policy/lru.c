@@ -9,7 +9,7 @@
  * Source: R. L. Mattson, J. Gecsei, D. R. Slutz, I. L. Traiger, "Evaluation techniques for storage hierarchies", IBM Systems
  * Journal 9 (1970). */
 #include "drive.h"
-#include "ring.h"
+#include "fetch.h"
 
 struct lru {
 	const struct policy_env *env;
@@ -42,10 +42,17 @@ static void lru_touch(void *self, uint32_t slot)
 	ring_refresh(&l->ring, slot);
 }
 
+static inline void lru_soon(void *self, uint32_t node)
+{
+	policy_fetch(&((struct lru *)self)->link[node]);
+}
+
 static uint32_t lru_victim(void *self)
 {
 	struct lru *l = self;
-	return ring_take_first(&l->ring, l->env);
+	uint32_t slot = ring_take_first(&l->ring, l->env);
+	fetch_leaving_links(&l->ring, l->env);
+	return slot;
 }
 
 static void lru_leave(void *self, uint32_t slot)
@@ -69,6 +76,7 @@ const struct policy_ops policy_lru = {
 	.init = lru_init,
 	.enter = lru_enter,
 	.touch = lru_touch,
+	.soon = lru_soon,
 	.victim = lru_victim,
 	.leave = lru_leave,
 	.flaw = lru_flaw,

@@ -145,6 +145,11 @@ static inline void opt_touch(void *self, uint32_t slot)
 	opt_place(o, slot);
 }
 
+static inline void opt_soon(void *self, uint32_t node)
+{
+	policy_fetch(&((struct opt *)self)->at[node]);
+}
+
 static void opt_leave(void *self, uint32_t slot)
 {
 	struct opt *o = self;
@@ -230,6 +235,7 @@ const struct policy_ops policy_opt = {
 	.init = opt_init,
 	.enter = opt_enter,
 	.touch = opt_touch,
+	.soon = opt_soon,
 	.victim = opt_victim,
 	.leave = opt_leave,
 	.flaw = opt_flaw,
