@@ -45,8 +45,9 @@ point $? 'JSON beside the lines, options behind the words'
 unset PAGEWORKS_HOST_ROOT
 
 # This computer: a field is what it was just before, what it is just after, or between, in one of a few rounds.  Levels may differ by
-# 4 MiB, and promises of memory by 64, for the command itself takes memory while it looks, most of all with sanitizers; that no two are
-# mixed up is seen in the trees above.
+# 4 MiB, with sanitizers 64, for the command itself takes memory while it looks; that no two are mixed up is seen in the trees above.
+slack=4096
+! grep -q __asan_init "$pageworks" || slack=65536
 round=0
 : >right
 while [ $round -lt 10 ]; do
@@ -56,8 +57,8 @@ while [ $round -lt 10 ]; do
 	sed -n 's/.*"meminfo": *{\([^}]*\)}.*"vmstat": *{\([^}]*\)}.*/\1,\2/p' json | tr ',' '\n' | tr -d '" ' | sed 's/:/ /' >shown
 	sed 's/://' before >before.plain
 	sed 's/://' after >after.plain
-	awk 'FILENAME == "before.plain" { b[$1] = $2; next } FILENAME == "after.plain" { a[$1] = $2; next }
-		{ slack = $1 == "Committed_AS" ? 65536 : $1 ~ /^[A-Z]/ ? 4096 : $1 ~ /^nr_/ ? 1024 : 0 }
+	awk -v most=$slack 'FILENAME == "before.plain" { b[$1] = $2; next } FILENAME == "after.plain" { a[$1] = $2; next }
+		{ slack = $1 ~ /^[A-Z]/ ? most : $1 ~ /^nr_/ ? most / 4 : 0 }
 		{ low = b[$1] < a[$1] ? b[$1] : a[$1]; high = b[$1] + a[$1] - low }
 		($1 in a) && $2 >= low - slack && $2 <= high + slack { print $1 }' \
 		before.plain after.plain shown >>right
