@@ -99,20 +99,24 @@ enum pw_err elf_open(const struct elf_source *from, struct elf *ret, struct pw_w
 	return err ? err : many_segments(ret, why);
 }
 
+/* The i-th record of a table, of the size that the file's class has. */
+static enum pw_err record_get(const struct elf *e, uint64_t table, uint32_t i, uint32_t stride, void *record, size_t size, const char *what,
+                              struct pw_why *why)
+{
+	uint64_t at = table + (uint64_t)i * stride;
+	return get(&e->from, at < table ? UINT64_MAX : at, record, size, what, why);
+}
+
 #define SEGMENT_OF(p) \
 	((struct elf_segment){ (p).p_type, (p).p_flags, (p).p_offset, (p).p_filesz, (p).p_vaddr, (p).p_paddr, (p).p_memsz, (p).p_align })
 
 enum pw_err elf_segment(const struct elf *e, uint32_t i, struct elf_segment *ret, struct pw_why *why)
 {
-	Elf64_Phdr wide;
-	Elf32_Phdr narrow;
-	uint64_t at = e->segments_at + (uint64_t)i * e->segment_bytes;
-	if (at < e->segments_at)
-		at = UINT64_MAX;
-	enum pw_err err = e->is_64 ? get(&e->from, at, &wide, sizeof wide, "program headers", why)
-				   : get(&e->from, at, &narrow, sizeof narrow, "program headers", why);
+	union { Elf64_Phdr wide; Elf32_Phdr narrow; } p;
+	enum pw_err err = record_get(e, e->segments_at, i, e->segment_bytes, &p, e->is_64 ? sizeof p.wide : sizeof p.narrow,
+	                             "program headers", why);
 	if (!err)
-		*ret = e->is_64 ? SEGMENT_OF(wide) : SEGMENT_OF(narrow);
+		*ret = e->is_64 ? SEGMENT_OF(p.wide) : SEGMENT_OF(p.narrow);
 	return err;
 }
 
@@ -120,14 +124,10 @@ enum pw_err elf_segment(const struct elf *e, uint32_t i, struct elf_segment *ret
 
 enum pw_err elf_section(const struct elf *e, uint32_t i, struct elf_section *ret, struct pw_why *why)
 {
-	Elf64_Shdr wide;
-	Elf32_Shdr narrow;
-	uint64_t at = e->sections_at + (uint64_t)i * e->section_bytes;
-	if (at < e->sections_at)
-		at = UINT64_MAX;
-	enum pw_err err = e->is_64 ? get(&e->from, at, &wide, sizeof wide, "section headers", why)
-				   : get(&e->from, at, &narrow, sizeof narrow, "section headers", why);
+	union { Elf64_Shdr wide; Elf32_Shdr narrow; } s;
+	enum pw_err err = record_get(e, e->sections_at, i, e->section_bytes, &s, e->is_64 ? sizeof s.wide : sizeof s.narrow,
+	                             "section headers", why);
 	if (!err)
-		*ret = e->is_64 ? SECTION_OF(wide) : SECTION_OF(narrow);
+		*ret = e->is_64 ? SECTION_OF(s.wide) : SECTION_OF(s.narrow);
 	return err;
 }

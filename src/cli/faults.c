@@ -15,6 +15,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "source.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include "../host/hold.h"
@@ -23,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum faults_key { KEY_JSON = 0x200, KEY_QUIET, KEY_SUMMARY, KEY_TOP, KEY_REPORT, KEY_FOR };
@@ -53,13 +53,6 @@ struct faults_verb {
 	struct faults_trace *trace;
 	struct faults_report report;
 };
-
-static double clock_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* ---- words */
 

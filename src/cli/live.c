@@ -349,8 +349,7 @@ static int live_run(struct live_verb *v)
 		err = live_control_open(v->control_path, &v->control, &why);
 	if (err)
 		return cli_error("%s", why.text);
-	if (!err)
-		err = live_start(&v->live, v->command, &why);
+	err = live_start(&v->live, v->command, &why);
 	if (err) {
 		cli_error("%s", why.text);
 		return err == PW_NOTFOUND ? CLI_NOT_FOUND : err == PW_ACCESS ? CLI_NOT_EXECUTABLE : CLI_FAILED;

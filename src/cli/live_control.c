@@ -14,6 +14,7 @@
  * Rejected: an abstract name (no owner, no mode); a socket inside the program (it would be one of its descriptors).
  * Source: unix(7), SO_PEERCRED. */
 #include "live_control.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include "../live/wish.h"
 #include <errno.h>
@@ -26,7 +27,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE_MS = 5000, FIGURES_MS = 500, LOOK_MS = 5, BACKLOG = 16 };
@@ -48,13 +48,6 @@ struct live_control {
 	struct stat made;      /* the socket, as it was made */
 	struct client client[CONTROL_CLIENTS];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static enum pw_err name_make(const char *path, struct sockaddr_un *ret, struct pw_why *why)
 {
@@ -199,7 +192,7 @@ static void client_accept(struct live_control *c)
 			return;
 		i->state = CLIENT_READING;
 		i->n = 0;
-		i->until_ms = now_ms() + LINE_MS;
+		i->until_ms = clock_ms() + LINE_MS;
 	}
 }
 
@@ -209,7 +202,7 @@ static void client_read(struct client *c)
 	struct pw_why why = { "" };
 	ssize_t n = recv(c->fd, c->line + c->n, sizeof c->line - 1 - c->n, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		if (now_ms() >= c->until_ms)
+		if (clock_ms() >= c->until_ms)
 			client_refuse(c, "no whole line came");
 		return;
 	}
@@ -228,7 +221,7 @@ static void client_read(struct client *c)
 		client_refuse(c, *why.text ? why.text : "the line holds a byte that is no printable ASCII");
 	else
 		c->state = CLIENT_READY;
-	c->until_ms = now_ms() + FIGURES_MS;
+	c->until_ms = clock_ms() + FIGURES_MS;
 }
 
 static void client_tell(struct client *c, live_render render, void *ctx)
@@ -266,7 +259,7 @@ void live_control_step(struct live_control *c, struct live *l, live_render rende
 	}
 	bool is_free = !live_wishes(l);
 	for (i = c->client; i < end; i++) {
-		bool late = i->wish.kind != WISH_ram && now_ms() >= i->until_ms;
+		bool late = i->wish.kind != WISH_ram && clock_ms() >= i->until_ms;
 		if ((i->state == CLIENT_ASKED && is_free) || (i->state >= CLIENT_READY && late))
 			client_answer(i, l, render, ctx);
 	}

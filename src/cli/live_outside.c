@@ -8,8 +8,8 @@
 #include "interrupt.h"
 #include "live_control.h"
 #include "live_top.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
-#include <time.h>
 #include <unistd.h>
 
 struct told {
@@ -40,13 +40,6 @@ static int ram_change(const char *path, uint64_t ram_bytes)
 	return CLI_OK;
 }
 
-static double clock_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* => false: it is no more, or answers what we do not understand; why says so */
 static bool look(const char *path, struct live_look *ret, struct pw_why *why)
 {
@@ -72,10 +65,10 @@ static int watch(const char *path)
 	struct live_top *top = live_top_open(stdout, true);
 	if (!top)
 		return cli_error("%s", pw_err_text(PW_NOMEM));
-	double due = clock_now();
+	double due = clock_seconds();
 	do {
 		live_top_draw(top, &now);
-		due = clock_now() > due + 2 ? clock_now() + 1 : due + 1;
+		due = clock_seconds() > due + 2 ? clock_seconds() + 1 : due + 1;
 	} while (live_top_wait(top, due) && !interrupt_seen() && look(path, &now, &why));
 	live_top_close(top);
 	interrupt_unwatch();

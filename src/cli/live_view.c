@@ -10,9 +10,9 @@
 #include "cli.h"
 #include "live_top.h"
 #include "progress.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EVERY_MS = 1000, FRESH_MS = 20 }; /* FRESH: so long the pager has for its figures before they are shown */
@@ -25,13 +25,6 @@ struct live_view {
 	uint64_t due_ms;
 	bool asked;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static volatile sig_atomic_t to_stop;
 static void note_stop(int signal_number) { to_stop = signal_number; }
@@ -65,7 +58,7 @@ struct live_view *live_view_open(bool top, bool line)
 	if (!v)
 		return NULL;
 	progress_begin(&v->line, !top);
-	v->due_ms = now_ms() + EVERY_MS;
+	v->due_ms = clock_ms() + EVERY_MS;
 	v->terminal = top ? fopen("/dev/tty", "we") : NULL;
 	v->top = v->terminal ? live_top_open(v->terminal, false) : NULL;
 	if (v->top)
@@ -101,7 +94,7 @@ static void view_show(struct live_view *v, live_render render, void *ctx)
 
 int live_view_step(struct live_view *v, struct live *l, live_render render, void *ctx)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	if (!v)
 		return EVERY_MS;
 	if (to_stop)

@@ -12,6 +12,7 @@
  * Rejected: guessing faults from pages that arrived (a page may come and go; a file's pages come sixteen at a fault). */
 #include "map.h"
 #include "interrupt.h"
+#include "../base/clock.h"
 #include "../base/htab.h"
 #include "../base/mem.h"
 #include "../host/fault_ring.h"
@@ -25,13 +26,6 @@ struct map_watch {
 	struct rings *rings;    /* NULL: none to be had */
 	struct htab faults;     /* page -> minor | major << MAJOR_SHIFT */
 };
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 enum pw_err map_watch_begin(struct map *v, struct map_watch **ret, struct pw_why *why)
 {
@@ -78,14 +72,14 @@ static void pass(struct map_watch *w, double left)
 enum pw_err map_watch_wait(struct map_watch *w, struct pw_why *why)
 {
 	struct map *v = w->map;
-	double began = now(), left = v->watch;
+	double began = clock_seconds(), left = v->watch;
 	enum pw_err err = PW_OK;
-	for (; left > 0 && !interrupt_seen() && err == PW_OK; left = began + v->watch - now()) {
+	for (; left > 0 && !interrupt_seen() && err == PW_OK; left = began + v->watch - clock_seconds()) {
 		pass(w, left);
 		if (w->rings)
 			err = faults_drain(w, false, why);
 	}
-	v->watched = now() - began;
+	v->watched = clock_seconds() - began;
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include "ps.h"
 #include "cli.h"
 #include "interrupt.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include "../base/text.h"
 #include <errno.h>
@@ -277,23 +278,16 @@ static void columns_default(struct ps *v)
 
 /* ---- gathering */
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* => how long it really was: somebody who interrupts wants to see what there is by now. */
 static double wait_for(double seconds)
 {
-	double began = now(), left = seconds;
+	double began = clock_seconds(), left = seconds;
 	while (left > 0 && !interrupt_seen()) {
 		struct timespec t = { (time_t)left, (long)((left - floor(left)) * 1e9) };
 		nanosleep(&t, NULL);
-		left = began + seconds - now();
+		left = began + seconds - clock_seconds();
 	}
-	return now() - began;
+	return clock_seconds() - began;
 }
 
 static bool keep_own_memory(const struct proclist_row *r, const void *ctx) { (void)ctx; return r->task.vsize > 0; }
@@ -332,17 +326,17 @@ static int leave_out(struct ps *v)
 
 static enum pw_err working_sets(struct ps *v, struct pw_why *why)
 {
-	double began = now();
+	double began = clock_seconds();
 	enum pw_err err = proclist_clear(v->host, &v->list, why);
-	v->clear_seconds = now() - began;
+	v->clear_seconds = clock_seconds() - began;
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < v->list.n; i++)
 		v->cleared += !v->list.row[i].gone && !(v->list.row[i].hidden >> PROC_WSS & 1) && v->list.row[i].task.vsize;
 	v->window_was = wait_for(v->window);
-	began = now();
+	began = clock_seconds();
 	err = proclist_used(v->host, &v->list, why);
-	v->used_seconds = now() - began;
+	v->used_seconds = clock_seconds() - began;
 	return err;
 }
 

@@ -11,6 +11,7 @@
  * Rejected: a curses library (one more dependency for five escape sequences). */
 #include "screen.h"
 #include "interrupt.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include <langinfo.h>
 #include <locale.h>
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 struct screen {
@@ -91,17 +91,10 @@ void screen_put(struct screen *s, char *text, size_t bytes)
 	s->last_bytes = bytes;
 }
 
-static double clock_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 bool screen_wait(struct screen *s, double until)
 {
 	double left;
-	while (!interrupt_seen() && (left = until - clock_now()) > 0) {
+	while (!interrupt_seen() && (left = until - clock_seconds()) > 0) {
 		struct pollfd key = { .fd = s && s->keys ? STDIN_FILENO : -1, .events = POLLIN };
 		char c;
 		int n = poll(&key, 1, left > 60 ? 60000 : (int)ceil(left * 1000));

@@ -19,6 +19,7 @@
  * a ring for each thread (inherited events may not have one).
  * Source: perf_event_open(2). */
 #include "fault_ring.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +33,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { RING_PAGES_MOST = 2048, RING_PAGES_LEAST = 16, WAKE_BYTES = 32 << 10, THREADS_MOST = 4096,
@@ -74,13 +74,6 @@ struct rings {
 	uint64_t lost, damaged;
 	bool kernel;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static int event_open(struct perf_event_attr *attr, pid_t tid, int cpu)
 {
@@ -455,7 +448,7 @@ enum pw_err rings_collect(struct rings *r, bool last)
 		ioctl(r->event[i].fd, PERF_EVENT_IOC_DISABLE, 0);
 	buffer_compact(r);
 	r->safe_ns = r->began_ns;
-	r->began_ns = now_ns();
+	r->began_ns = clock_ns();
 	for (unsigned i = 0; i < r->n_rings; i++)
 		if (r->ring[i].page && ring_drain(r, &r->ring[i]) != PW_OK)
 			err = PW_NOMEM;

@@ -11,13 +11,13 @@
  *
  * Rejected: names from /proc at the end (short-lived programs would have none). */
 #include "faults.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include "maps.h"
 #include "symbols.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 struct faults {
 	struct faults_options options;
@@ -32,20 +32,13 @@ struct faults {
 	uint64_t forgotten;      /* records whose meaning was lost for want of memory */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* What is mapped in a process that runs already.  It is looked up after the rings are open: what happens meanwhile is in both. */
 static enum pw_err faults_load(struct faults *f, struct pw_why *why)
 {
 	struct maps maps;
 	struct procfs *proc;
 	uint32_t pid = f->options.rings.pid;
-	f->loaded_ns = now_ns();
+	f->loaded_ns = clock_ns();
 	enum pw_err err = procfs_open("/", &proc, why);
 	if (err != PW_OK)
 		return err;
@@ -66,7 +59,7 @@ enum pw_err faults_open(const struct faults_options *o, struct faults **ret, str
 	if (!f)
 		return pw_fail(why, PW_NOMEM, "out of memory");
 	f->options = *o;
-	f->began_ns = now_ns();
+	f->began_ns = clock_ns();
 	enum pw_err err = rings_open(&o->rings, &f->rings, why);
 	if (err == PW_OK && spaces_create(o->tell, o->ctx, &f->spaces) != PW_OK)
 		err = pw_fail(why, PW_NOMEM, "out of memory");

@@ -22,6 +22,7 @@
  * only mode (system calls on paged memory fail with EFAULT).
  * Source: userfaultfd(2); docs/DECISIONS.md has the measurements. */
 #include "pager_impl.h"
+#include "../base/clock.h"
 #include "../base/mem.h"
 #include <errno.h>
 #include <pthread.h>
@@ -31,7 +32,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FAULTS = 16, SERVED_EVERY = 64, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
@@ -137,13 +137,6 @@ static void fault_serve(struct pager *p, const struct uffd_fault *f)
 	pager_check(p);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void faults_served(struct pager *p, unsigned n)
 {
 	p->unserved += n;
@@ -164,11 +157,11 @@ static void *pager_run(void *arg)
 		int n = uffd_read(&p->uffd, fault, FAULTS);
 		if (n < 0)
 			break;
-		uint64_t from = now_ns();
+		uint64_t from = clock_ns();
 		pthread_mutex_lock(&p->lock);
 		for (int i = 0; i < n; i++)
 			fault_serve(p, &fault[i]);
-		p->faults_ns += now_ns() - from;
+		p->faults_ns += clock_ns() - from;
 		faults_served(p, (unsigned)n);
 		pthread_mutex_unlock(&p->lock);
 	}

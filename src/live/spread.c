@@ -15,12 +15,12 @@
  * Source: the kernel's Documentation/scheduler/sched-stats.rst, /proc/PID/task/TID/schedstat. */
 #include "spread.h"
 #include "pager.h"
+#include "../base/clock.h"
 #include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* FAR_NS: what a fault costs more when the pager wakes up elsewhere.  MARGIN: how much better, in processors, the other state must be.
@@ -39,13 +39,6 @@ struct look {
 	pid_t tid[THREADS_MAX];
 	uint64_t idle[CPU_SETSIZE];        /* ticks of each processor */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static bool line_read(pid_t pid, const char *tid, const char *what, char *line, size_t size)
 {
@@ -102,7 +95,7 @@ static bool look_take(struct look *l, const struct live *live)
 	if (d)
 		closedir(d);
 	idle_look(l);
-	l->now_ns = now_ns();
+	l->now_ns = clock_ns();
 	return l->n_threads > 0;
 }
 
@@ -188,7 +181,7 @@ int spread_step(struct spread *s, const struct live *l)
 {
 	struct board_pins *pin = &l->board->pin;
 	struct look look;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	if (pin->state == BOARD_PIN_NONE || l->board->state != BOARD_PAGING || CPU_COUNT(&pin->before) < 2)
 		return IDLE_MS;
 	uint64_t every_ns = s->n_threads * (uint64_t)THREAD_NS > LOOK_NS ? s->n_threads * (uint64_t)THREAD_NS : LOOK_NS;

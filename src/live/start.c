@@ -9,6 +9,7 @@
  * 2. execve's errno comes back through a pipe that closes by itself when execve succeeds.
  * 3. The program dies with us. */
 #include "start.h"
+#include "../base/clock.h"
 #include "../base/elf.h"
 #include "../base/locate.h"
 #include "../base/mem.h"
@@ -26,17 +27,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SHIM_NAME "pageworks-live.so"
-
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 enum pw_err live_prepare(struct live *l, const struct board_orders *orders, struct pw_why *why)
 {
@@ -133,7 +126,7 @@ static enum pw_err child_start(struct live *l, const char *path, char *const arg
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return pw_fail(why, PW_CHILD, "cannot make a pipe: %s", strerror(errno));
 	pid_t parent = getpid();
-	l->began_s = seconds_now();
+	l->began_s = clock_seconds();
 	l->pid = fork();
 	if (l->pid == 0)
 		child_run(l, path, argv, parent, report[1]);
@@ -184,7 +177,7 @@ enum pw_err live_start(struct live *l, char *const argv[], struct pw_why *why)
 static void take_status(struct live *l, int status)
 {
 	l->ended = true;
-	l->wall_s = seconds_now() - l->began_s;
+	l->wall_s = clock_seconds() - l->began_s;
 	if (WIFSIGNALED(status))
 		l->signal = WTERMSIG(status);
 	else
@@ -211,7 +204,7 @@ bool live_wait(struct live *l, struct pollfd other[], unsigned n_others, int mil
 void live_refresh(struct live *l)
 {
 	if (!l->ended)
-		l->wall_s = seconds_now() - l->began_s;
+		l->wall_s = clock_seconds() - l->began_s;
 	board_read(l->board, &l->seen);
 }
 

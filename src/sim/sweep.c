@@ -17,6 +17,7 @@
  *
  * Rejected: hashing the words as typed ("8M" and "8192K" would be two cells, and a preset that changed would go unnoticed). */
 #include "sweep.h"
+#include "../base/clock.h"
 #include "../base/htab.h"
 #include "../base/mem.h"
 #include "../base/text.h"
@@ -24,7 +25,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <xxhash.h>
 
 enum { FRACTION_STEPS = 64 }; /* items of the trace between two signs of progress */
@@ -218,13 +218,6 @@ void sweep_destroy(struct sweep *s)
 	mem_free(s);
 }
 
-static double seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* How much of the cell is done, from 0 to 1. */
 static float cell_fraction(const struct run *r, const struct trace *t, uint64_t limit)
 {
@@ -277,7 +270,7 @@ enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sw
 	struct run *r = NULL;
 	struct trace *t = NULL;
 	struct result result = { .n_command = 0 };
-	double began = seconds_now();
+	double began = clock_seconds();
 	enum pw_err err = machine_words_resolve(&c->words, &o, why);
 	if (err == PW_OK)
 		err = run_create(&o, &r, why);
@@ -286,7 +279,7 @@ enum pw_err sweep_run_cell(const struct sweep *s, unsigned cell, const struct sw
 	if (err == PW_OK)
 		err = cell_simulate(r, t, o.limit, fraction, &result, why);
 	bool ran = err == PW_OK;
-	result.program.wall_s = seconds_now() - began;
+	result.program.wall_s = clock_seconds() - began;
 	if (ran)
 		err = result_set_command(&result, &spec, 1);
 	if (err == PW_OK)
