@@ -16,7 +16,6 @@
 enum { OWN_PAIRS = 3 }; /* AT_RANDOM, AT_EXECFN, AT_NULL */
 
 struct writing {
-	const struct exec_start *start;
 	uint8_t *bytes;
 	uint64_t base;           /* address of bytes */
 	uint64_t words, strings; /* addresses of what is written next */
@@ -60,7 +59,7 @@ static void put_pair(struct writing *w, uint64_t key, uint64_t value)
 
 enum pw_err exec_stack_make(const struct exec_start *s, uint8_t **ret, uint64_t *ret_pointer, struct pw_why *why)
 {
-	struct writing w = { .start = s, .word_bytes = s->is_64 ? 8 : 4 };
+	struct writing w = { .word_bytes = s->is_64 ? 8 : 4 };
 	uint64_t n_args, n_env, bytes = strings_bytes(s->argv, &n_args) + strings_bytes(s->envp, &n_env) + strlen(s->file) + 1;
 	uint64_t n_words = 1 + n_args + 1 + n_env + 1 + 2 * (s->n_pairs + OWN_PAIRS);
 	if (bytes + n_words * w.word_bytes + 64 > s->bytes_max)

@@ -40,6 +40,26 @@ static const struct { const char *name, *text; bool major; } causes[FAULT_CAUSES
 const char *fault_cause_name(enum fault_cause cause) { return causes[cause].name; }
 const char *fault_cause_text(enum fault_cause cause) { return causes[cause].text; }
 
+void fault_counts_add(struct fault_counts *to, const struct fault_counts *from)
+{
+	to->total += from->total;
+	to->minor += from->minor;
+	to->major += from->major;
+	to->protection += from->protection;
+	for (unsigned i = 0; i < FAULT_CAUSES; i++)
+		to->by_cause[i] += from->by_cause[i];
+}
+
+void fault_counts_take_off(struct fault_counts *from, const struct fault_counts *what)
+{
+	from->total -= what->total;
+	from->minor -= what->minor;
+	from->major -= what->major;
+	from->protection -= what->protection;
+	for (unsigned i = 0; i < FAULT_CAUSES; i++)
+		from->by_cause[i] -= what->by_cause[i];
+}
+
 static void fault_because(struct fault *f, enum fault_cause cause)
 {
 	f->major |= causes[cause].major;

@@ -194,12 +194,12 @@ static const char *process_flaw(struct process *p)
 	struct fault_counts sum = { 0 };
 	const char *flaw = map_flaw(&p->map);
 	for (struct entry *e = entry_of(itree_first(&p->map.tree)); !flaw && e; e = entry_next(e)) {
-		kernel_add_faults(&sum, &e->faults);
+		fault_counts_add(&sum, &e->faults);
 		flaw = counts_flaw(&e->faults);
 	}
 	for (const struct gone *g = p->map.gone; g; g = g->next)
-		kernel_add_faults(&sum, &g->faults);
-	kernel_add_faults(&sum, &p->map.gone_others.faults);
+		fault_counts_add(&sum, &g->faults);
+	fault_counts_add(&sum, &p->map.gone_others.faults);
 	if (!flaw)
 		flaw = counts_flaw(&p->faults);
 	if (!flaw && sum.total != p->faults.total)
@@ -214,7 +214,7 @@ static const char *processes_flaw(struct kernel *k)
 		const char *flaw = process_flaw(k->process[i]);
 		if (flaw)
 			return flaw;
-		kernel_add_faults(&sum, &k->process[i]->faults);
+		fault_counts_add(&sum, &k->process[i]->faults);
 	}
 	if (sum.total != k->counts.faults.total || sum.major != k->counts.faults.major ||
 	    sum.protection != k->counts.faults.protection)

@@ -62,16 +62,6 @@ static void names_free(struct kernel *k)
 	htab_fini(&k->names);
 }
 
-void kernel_add_faults(struct fault_counts *to, const struct fault_counts *from)
-{
-	to->total += from->total;
-	to->minor += from->minor;
-	to->major += from->major;
-	to->protection += from->protection;
-	for (int i = 0; i < FAULT_CAUSES; i++)
-		to->by_cause[i] += from->by_cause[i];
-}
-
 static enum pw_err env_table_alloc(void *ctx, struct pmap *owner, uint64_t n, pfn_t *ret)
 {
 	struct kernel *k = ctx;

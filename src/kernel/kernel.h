@@ -224,6 +224,8 @@ struct fault_counts {
 	uint64_t total, minor, major, protection;
 	uint64_t by_cause[FAULT_CAUSES];
 };
+void fault_counts_add(struct fault_counts *to, const struct fault_counts *from);
+void fault_counts_take_off(struct fault_counts *from, const struct fault_counts *what);
 /* Of huge pages, sums over time. */
 #define HUGE_COUNT_LIST(X) \
 	X(faults, "faults that got a huge page") \

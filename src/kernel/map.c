@@ -123,7 +123,7 @@ static bool entry_continues(const struct entry *a, const struct entry *b)
 static void entry_absorb(struct map *m, struct kernel *k, struct entry *a, struct entry *b)
 {
 	uint64_t end = b->node.end;
-	kernel_add_faults(&a->faults, &b->faults);
+	fault_counts_add(&a->faults, &b->faults);
 	a->walks += b->walks;
 	a->has_private |= b->has_private;
 	a->guarded |= b->guarded;
@@ -163,7 +163,7 @@ static struct gone *gone_find(struct map *m, const char *name)
 static void gone_record(struct map *m, const struct kernel *k, const struct entry *e)
 {
 	struct gone *g = gone_find(m, e->name);
-	kernel_add_faults(&g->faults, &e->faults);
+	fault_counts_add(&g->faults, &e->faults);
 	g->walks += e->walks;
 	g->bytes += entry_pages(e) << k->config.page_shift;
 	g->prot = e->prot;

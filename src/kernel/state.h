@@ -64,4 +64,3 @@ static inline void kernel_spend(struct kernel *k, uint64_t ns) { k->counts.model
 static inline uint64_t kernel_page_ns(const struct kernel *k, uint64_t ns) { return ns * kernel_page_bytes(k) >> 12; }
 /* The same text, kept by the kernel.  NULL: no memory. */
 const char *kernel_name(struct kernel *k, const char *text);
-void kernel_add_faults(struct fault_counts *to, const struct fault_counts *from);

@@ -93,43 +93,47 @@ static void transfer_spend(struct kernel *k, enum store_direction direction, uin
 	}
 }
 
+/* Slots and bytes as stores want them. */
+struct transfer {
+	uint64_t slot[SWAP_CLUSTER];
+	void *page[SWAP_CLUSTER];
+};
+
+/* A transfer is accounted for.  => are there bytes to move? */
+static bool transfer_begin(struct kernel *k, enum store_direction direction, uint32_t n, const uint32_t slots[], const uint32_t frames[],
+                           struct transfer *t)
+{
+	bool is_read = direction == STORE_READ;
+	transfer_spend(k, direction, n, slots);
+	*(is_read ? &k->swap.reads : &k->swap.writes) += n;
+	for (uint32_t i = 0; i < n; i++)
+		page_used_by_kernel(k, frames[i], is_read ? ACCESS_STORE : ACCESS_LOAD);
+	for (uint32_t i = 0; k->config.carries_data && i < n; i++) {
+		t->slot[i] = slots[i];
+		t->page[i] = page_bytes(k, frames[i]);
+	}
+	return k->config.carries_data;
+}
+
 enum pw_err swap_read(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[])
 {
 	struct swap *sw = &k->swap;
-	uint64_t slot[SWAP_CLUSTER];
-	void *pages[SWAP_CLUSTER];
-	transfer_spend(k, STORE_READ, n, slots);
-	sw->reads += n;
-	for (uint32_t i = 0; i < n; i++)
-		page_used_by_kernel(k, frames[i], ACCESS_STORE);
-	if (!k->config.carries_data)
+	struct transfer t;
+	if (!transfer_begin(k, STORE_READ, n, slots, frames, &t))
 		return PW_OK;
-	for (uint32_t i = 0; i < n; i++) {
-		slot[i] = slots[i];
-		pages[i] = page_bytes(k, frames[i]);
-	}
-	enum pw_err err = store_read_slots(sw->store, n, slot, pages, &sw->why);
+	enum pw_err err = store_read_slots(sw->store, n, t.slot, t.page, &sw->why);
 	for (uint32_t i = 0; err == PW_IO && i < k->config.read_retries; i++)
-		err = store_read_slots(sw->store, n, slot, pages, &sw->why);
+		err = store_read_slots(sw->store, n, t.slot, t.page, &sw->why);
 	return err;
 }
 
 enum pw_err swap_write(struct kernel *k, uint32_t n, const uint32_t slots[], const uint32_t frames[])
 {
 	struct swap *sw = &k->swap;
-	uint64_t slot[SWAP_CLUSTER];
-	const void *pages[SWAP_CLUSTER];
-	transfer_spend(k, STORE_WRITE, n, slots);
-	sw->writes += n;
-	for (uint32_t i = 0; i < n; i++)
-		page_used_by_kernel(k, frames[i], ACCESS_LOAD);
-	if (!k->config.carries_data)
+	struct transfer t;
+	if (!transfer_begin(k, STORE_WRITE, n, slots, frames, &t))
 		return PW_OK;
-	for (uint32_t i = 0; i < n; i++) {
-		slot[i] = slots[i];
-		pages[i] = page_bytes(k, frames[i]);
-	}
-	return store_write_slots(sw->store, n, slot, pages, &sw->why);
+	return store_write_slots(sw->store, n, t.slot, (const void *const *)t.page, &sw->why);
 }
 
 const char *swap_flaw(const struct swap *sw)

@@ -91,16 +91,6 @@ void shim_board_write(void)
 		store_stats(shim_swap, &shim_board->store);
 }
 
-static void faults_add(struct fault_counts *to, const struct fault_counts *from)
-{
-	to->total += from->total;
-	to->minor += from->minor;
-	to->major += from->major;
-	to->protection += from->protection;
-	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		to->by_cause[i] += from->by_cause[i];
-}
-
 static void board_add_mapping(void *ctx, const struct mapping_info *m)
 {
 	struct board *b = ctx;
@@ -116,7 +106,7 @@ static void board_add_mapping(void *ctx, const struct mapping_info *m)
 	}
 	to->bytes += m->alive ? m->bytes : 0;
 	to->resident_pages += m->resident_pages;
-	faults_add(&to->faults, &m->faults);
+	fault_counts_add(&to->faults, &m->faults);
 	to->is_protected |= m->locked;
 }
 

@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-
 const char *explain_rights(unsigned rights, char buf[6])
 {
 	buf[0] = rights & PT_READ ? 'r' : '-';

@@ -91,18 +91,6 @@ static double price_of(struct balloons *b, unsigned i)
 	return guest_counts(b, i).spare_frames ? 0 : (double)(b->guest[i].need + 1) / (double)limit_of(b, i);
 }
 
-static struct fault_counts faults_since(const struct fault_counts *now, const struct fault_counts *base)
-{
-	struct fault_counts c = *now;
-	c.total -= base->total;
-	c.minor -= base->minor;
-	c.major -= base->major;
-	c.protection -= base->protection;
-	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		c.by_cause[i] -= base->by_cause[i];
-	return c;
-}
-
 static void need_settle(struct guest *g, uint64_t ever) { g->need = ever - g->need_base; }
 
 static void need_feel(struct guest *g, uint64_t limit)
@@ -124,7 +112,7 @@ void balloons_look(struct balloons *b, unsigned guest, struct balloons_state *re
 		.guest_major = k.faults.major - g->counts_base.faults.major, .guest_evicted = k.evicted - g->counts_base.evicted,
 		.need = g->need, .price = price_of(b, guest),
 	};
-	ret->share.faults = faults_since(&ret->share.faults, &g->faults_base);
+	fault_counts_take_off(&ret->share.faults, &g->faults_base);
 }
 
 void balloons_count(struct balloons *b)
@@ -300,6 +288,11 @@ static void frame_inspect(void *ctx, pfn_t f)
 
 const char *balloons_flaw(struct balloons *b)
 {
+	const char *flaw = hypervisor_flaw(b->host);
+	for (unsigned i = 0; !flaw && i < b->n; i++)
+		flaw = kernel_flaw(b->guest[i].kernel);
+	if (flaw)
+		return flaw;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct inspection in = { .guest = b->guest[i].kernel };
 		struct hypervisor_share s = share_of(b, i);

@@ -39,5 +39,6 @@ struct balloons_state {
 };
 void balloons_look(struct balloons *b, unsigned guest, struct balloons_state *ret);
 void balloons_count(struct balloons *b); /* figures begin at zero */
-/* NULL, or a sentence: a frame is in a balloon and the host has something of it, or the host has more pages of a guest than its limit. */
+/* NULL, or the broken invariant: of the host, of a guest's kernel, or between them: a frame is in a balloon and the host has something of
+ * it, or the host has more pages of a guest than its limit. */
 const char *balloons_flaw(struct balloons *b);

@@ -22,19 +22,9 @@
 	X(evicted) X(written_back) X(refaults) X(readahead) X(readahead_used) X(faulted_around) X(oom_kills) X(synced) X(swap_reads) \
 	X(swap_writes) X(modelled_ns)
 
-static void faults_take_off(struct fault_counts *f, const struct fault_counts *base)
-{
-	f->total -= base->total;
-	f->minor -= base->minor;
-	f->major -= base->major;
-	f->protection -= base->protection;
-	for (unsigned i = 0; i < FAULT_CAUSES; i++)
-		f->by_cause[i] -= base->by_cause[i];
-}
-
 static void kernel_take_off(struct kernel_counts *k, const struct kernel_counts *base)
 {
-	faults_take_off(&k->faults, &base->faults);
+	fault_counts_take_off(&k->faults, &base->faults);
 #define X(name) k->name -= base->name;
 	KERNEL_SUM_LIST(X)
 #undef X
@@ -74,7 +64,7 @@ static void result_processes_take_off(struct result *r, const struct run_base *b
 		p->references -= base->references;
 		p->refused -= base->refused;
 		p->skipped -= base->skipped;
-		faults_take_off(&p->faults, &base->faults);
+		fault_counts_take_off(&p->faults, &base->faults);
 	}
 }
 
@@ -102,7 +92,7 @@ static void result_mappings_take_off(struct result *r, const struct run_base *b)
 		struct result_mapping *m = mapping_of_base(r, &b->mapping[i]);
 		if (!m)
 			continue;
-		faults_take_off(&m->faults, &b->mapping[i].faults);
+		fault_counts_take_off(&m->faults, &b->mapping[i].faults);
 		m->tlb_misses -= m->tlb_misses < b->mapping[i].tlb_misses ? m->tlb_misses : b->mapping[i].tlb_misses;
 	}
 }

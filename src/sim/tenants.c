@@ -118,12 +118,9 @@ enum run_state tenants_step(struct tenants *t, struct pw_why *why)
 
 static const char *flaw_of(struct tenants *t)
 {
-	const char *flaw = hypervisor_flaw(t->host);
-	flaw = flaw ? flaw : balloons_flaw(t->balloons);
-	for (unsigned i = 0; !flaw && i < t->n; i++) {
-		flaw = kernel_flaw(t->run[i]->kernel);
-		flaw = flaw ? flaw : machine_flaw(t->run[i]->machine);
-	}
+	const char *flaw = balloons_flaw(t->balloons);
+	for (unsigned i = 0; !flaw && i < t->n; i++)
+		flaw = machine_flaw(t->run[i]->machine);
 	return flaw;
 }
 
