@@ -28,7 +28,7 @@ LIB_ROOMS := base machine segment policy store pmap kernel trace sim lab live ho
 SHIM_SRC  := $(sort $(wildcard src/live/shim*.c))
 LIB_SRC   := $(filter-out $(SHIM_SRC),$(sort $(foreach r,$(LIB_ROOMS),$(wildcard src/$r/*.c))))
 # What of the library goes into the preloaded pager: the kernel half, without machine and simulator.
-PAGER_SRC := $(SHIM_SRC) src/live/pager.c src/live/pager_care.c src/machine/cost.c src/machine/physmem.c \
+PAGER_SRC := $(SHIM_SRC) src/live/board.c $(wildcard src/live/pager*.c) src/machine/cost.c src/machine/physmem.c \
              $(filter-out src/pmap/pmap_m%,$(sort $(foreach r,base policy store pmap kernel,$(wildcard src/$r/*.c))))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c src/web/*.c))
 TEST_SRC  := $(sort $(wildcard test/*_test.c))

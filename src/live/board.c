@@ -1,9 +1,13 @@
-/* board.c - what the command believes of the page that it shares with a program.
+/* board.c - the page that the command shares with a program: what the command believes of it, and how one wakes the other.
  *
  * Problem: the page lies in the memory of a program that may be broken; the command prints from it, and must not break with it.
  * Idea: one copy, checked once, from which everything else is read. */
 #include "board.h"
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Ends within its array, and holds nothing a terminal would obey. */
 static void text_tame(char *text, size_t size)
@@ -13,6 +17,12 @@ static void text_tame(char *text, size_t size)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
 	}
+}
+
+void board_turn(struct board_pins *pin)
+{
+	__atomic_fetch_add(&pin->turn, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &pin->turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void board_read(const struct board *shared, struct board *ret)

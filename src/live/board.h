@@ -24,8 +24,11 @@ enum board_pin {
 };
 struct board_pins {
 	volatile uint32_t state;       /* enum board_pin */
-	cpu_set_t before, here;
+	uint32_t turn;                 /* counts changes of this all; a futex */
+	cpu_set_t before, here;        /* what it had, and the one.  NONE: before is what the program chose, as far as it is known */
 };
+/* A change is made, and whoever waits for one learns of it. */
+void board_turn(struct board_pins *pin);
 
 /* Mappings of one name, those that are gone included. */
 struct board_mapping {
@@ -104,6 +107,7 @@ struct board {
 	uint32_t n_mappings;           /* known when the program ended by itself */
 	struct board_mapping mapping[BOARD_MAPPINGS];
 	uint64_t faults_ns;            /* spent serving */
+	uint64_t faults_mixed;         /* of another thread than the one before */
 	char flaw[256];                /* the kernel's own check at the end: "" when all is well */
 	char why[480];
 };

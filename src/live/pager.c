@@ -34,8 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FAULTS = 16, SERVED_EVERY = 64, ARENA_BITS = 42, ARENA_BITS_LEAST = 32, REFUSED_MOST = 10000,
-       READ_RETRIES = 5 };
+enum { ARENA_BITS = 42, ARENA_BITS_LEAST = 32, READ_RETRIES = 5, LOCK_TRIES = 400 };
 /* The first pages of an arena stay empty: the kernel places nothing there. */
 
 const uint64_t *pager_range(const struct pager *p)
@@ -45,16 +44,28 @@ const uint64_t *pager_range(const struct pager *p)
 
 /* ---- the lock ---- */
 
-static void pager_enter(struct pager *p)
+void pager_enter(struct pager *p)
 {
 	if (p->config.enter)
 		p->config.enter(p->config.ctx);
 }
 
-static void pager_leave(struct pager *p)
+void pager_leave(struct pager *p)
 {
 	if (p->config.leave)
 		p->config.leave(p->config.ctx);
+}
+
+/* Among several servers it is held for microseconds, and who sleeps meanwhile on an idle processor takes eighty to wake up. */
+void pager_mutex_lock(struct pager *p)
+{
+	for (unsigned i = 0; __atomic_load_n(&p->n_serving, __ATOMIC_RELAXED) > 1 && i < LOCK_TRIES; i++) {
+		if (pthread_mutex_trylock(&p->lock) == 0)
+			return;
+		for (unsigned k = 0; k < 8; k++)
+			__builtin_ia32_pause();
+	}
+	pthread_mutex_lock(&p->lock);
 }
 
 void pager_lock(struct pager *p)
@@ -62,7 +73,7 @@ void pager_lock(struct pager *p)
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_mutex_lock(&p->lock);
+	pager_mutex_lock(p);
 	p->signals = before;
 	pager_enter(p);
 }
@@ -75,7 +86,7 @@ void pager_unlock(struct pager *p)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void pager_stop(struct pager *p, const char *format, const char *detail)
+void pager_stop(struct pager *p, const char *format, const char *detail)
 {
 	char text[480];
 	snprintf(text, sizeof text, format, detail);
@@ -91,81 +102,6 @@ void pager_check(struct pager *p)
 	const char *broken = pmap_host_broken(p->pmap);
 	if (broken)
 		pager_stop(p, "the program was stopped: %s", broken);
-}
-
-/* ---- faults ---- */
-
-static void fault_refused(struct pager *p, uint64_t page, const char *why)
-{
-	p->refused = page == p->refused_at ? p->refused + 1 : 0;
-	p->refused_at = page;
-	if (p->refused > REFUSED_MOST)
-		pager_stop(p, "the program was stopped: the host lets it touch a page that the kernel refuses: %s", why);
-}
-
-static void fault_ended(struct pager *p, const struct fault_report *r, uint64_t page)
-{
-	switch (r->outcome) {
-	case FAULT_OUTCOME_RESOLVED:
-		break;
-	case FAULT_OUTCOME_REFUSED:
-		fault_refused(p, page, r->why);
-		break;
-	case FAULT_OUTCOME_BUS:
-	case FAULT_OUTCOME_KILLED:
-		pager_stop(p, "the program was stopped: %s", *kernel_swap_why(p->kernel) ? kernel_swap_why(p->kernel) : r->why);
-		break;
-	}
-}
-
-static void fault_serve(struct pager *p, const struct uffd_fault *f)
-{
-	uint64_t page = f->address & ~(uint64_t)(PAGER_PAGE - 1);
-	vaddr_t at = inside(p, page);
-	enum access_kind kind = f->write ? ACCESS_STORE : ACCESS_LOAD;
-	enum host_touch touch = pmap_host_touch(process_pmap(p->process), vpn_of(at, 12), kind);
-	if (touch == HOST_LOST)
-		pager_stop(p, "the program was stopped: a page of it vanished from memory%s", "; something else dropped it");
-	if (touch != HOST_FAULT)
-		return;
-	struct fault_report r = process_fault(p->process, 0, at, kind);
-	fault_ended(p, &r, page);
-	bool came = r.outcome == FAULT_OUTCOME_RESOLVED &&
-	            (r.cause == FAULT_demand_zero || r.cause == FAULT_swap_in || r.cause == FAULT_file_read);
-	if (!came)
-		uffd_wake(&p->uffd, page, PAGER_PAGE); /* the copy that brings a page wakes by itself */
-	pager_check(p);
-}
-
-static void faults_served(struct pager *p, unsigned n)
-{
-	p->unserved += n;
-	if (p->unserved < SERVED_EVERY)
-		return;
-	p->unserved = 0;
-	if (p->config.served)
-		p->config.served(p->config.ctx);
-}
-
-static void *pager_run(void *arg)
-{
-	struct pager *p = arg;
-	struct uffd_fault fault[FAULTS];
-	prctl(PR_SET_NAME, PAGER_THREAD);
-	pager_enter(p);
-	while (!__atomic_load_n(&p->quit, __ATOMIC_RELAXED)) {
-		int n = uffd_read(&p->uffd, fault, FAULTS);
-		if (n < 0)
-			break;
-		uint64_t from = clock_ns();
-		pthread_mutex_lock(&p->lock);
-		for (int i = 0; i < n; i++)
-			fault_serve(p, &fault[i]);
-		p->faults_ns += clock_ns() - from;
-		faults_served(p, (unsigned)n);
-		pthread_mutex_unlock(&p->lock);
-	}
-	return NULL;
 }
 
 /* ---- the arena ---- */
@@ -431,18 +367,6 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 	return err;
 }
 
-static enum pw_err thread_start(struct pager *p)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pager_enter(p);
-	int error = pthread_create(&p->thread, NULL, pager_run, p);
-	pager_leave(p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error ? PW_NOMEM : PW_OK;
-}
-
 static void pager_free(struct pager *p)
 {
 	kernel_destroy(p->kernel);
@@ -468,11 +392,8 @@ enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct 
 		err = arena_reserve(p, why);
 	if (!err)
 		err = kernel_make(p, why);
-	if (!err) {
-		err = thread_start(p);
-		if (err)
-			err = pw_fail(why, err, "the pager's thread could not be started");
-	}
+	if (!err && !pager_serve(p))
+		err = pw_fail(why, PW_NOMEM, "the pager's thread could not be started");
 	if (err)
 		pager_free(p);
 	else
@@ -539,14 +460,12 @@ void pager_fork_child(struct pager *p)
 	pmap_host_is_protected(process_pmap(p->process));
 	pager_unlock(p);
 	pthread_mutex_init(&p->lock, NULL);
-	if (thread_start(p))
+	if (!pager_serve(p))
 		pager_stop(p, "the child of a fork was stopped: %s", "the pager's thread could not be started");
 }
 
 void pager_close(struct pager *p)
 {
-	__atomic_store_n(&p->quit, true, __ATOMIC_RELAXED);
-	pthread_cancel(p->thread);
-	pthread_join(p->thread, NULL);
+	pager_serve_no_more(p);
 	pager_free(p);
 }

@@ -9,6 +9,7 @@
 #include "../base/err.h"
 #include "../kernel/kernel.h"
 #include "../pmap/pmap_host.h"
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,10 @@ struct pager_config {
 	void (*enter)(void *ctx);
 	void (*leave)(void *ctx);
 	void (*served)(void *ctx);    /* now and then, after faults were served.  => the lock is held */
+	/* The processors that the program runs on: a thread of the pager serves on each.  turn counts the changes of that, a futex that is
+	 * woken for each.  NULL: one thread serves, wherever the host lets it run. */
+	void (*where)(void *ctx, cpu_set_t *ret);
+	const uint32_t *turn;
 	void *ctx;
 };
 
@@ -80,6 +85,7 @@ struct pager_counts {
 	struct pmap_host_counts host;
 	uint64_t ram_bytes, ram_peak_bytes; /* in force now, and the most that ever was */
 	uint64_t mapped_bytes, faults_ns;
+	uint64_t faults_mixed;              /* of another thread than the one before */
 	uint64_t protected_bytes;           /* now */
 	uint64_t refused_bytes;             /* of mappings that were not protected because they would have been too much: sum over time */
 };

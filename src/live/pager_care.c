@@ -85,6 +85,7 @@ void pager_counts_locked(struct pager *p, struct pager_counts *ret)
 	ret->ram_peak_bytes = p->ram_peak_bytes;
 	ret->mapped_bytes = p->mapped_bytes;
 	ret->faults_ns = p->faults_ns;
+	ret->faults_mixed = p->faults_mixed;
 	ret->protected_bytes = p->config.protect ? process_locked_bytes(p->process) : 0;
 	ret->refused_bytes = p->refused_bytes;
 }

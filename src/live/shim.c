@@ -80,6 +80,7 @@ static void shim_served(void *ctx)
 	b->ram_peak_bytes = c.ram_peak_bytes;
 	b->managed_bytes = c.mapped_bytes;
 	b->faults_ns = c.faults_ns;
+	b->faults_mixed = c.faults_mixed;
 	b->protected_bytes = c.protected_bytes;
 	b->refused_bytes = c.refused_bytes;
 }
@@ -175,6 +176,10 @@ static enum pw_err pager_start(struct pw_why *why)
 		.personality = (enum personality)o->personality, .ahead = o->ahead, .seed = o->seed, .stop = shim_stop,
 		.protect = *o->protect ? o->protect : NULL, .enter = deep_enter, .leave = deep_leave, .served = shim_served,
 	};
+	if (o->pin) {
+		c.where = shim_where;
+		c.turn = &shim_board->pin.turn;
+	}
 	if (c.ram_most < c.ram_bytes)
 		c.ram_most = c.ram_bytes;
 	enum pw_err err = policy_parse(o->policy, &c.policy, &c.params, why);

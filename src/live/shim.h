@@ -28,6 +28,8 @@ bool shim_attend(void);
 /* Keeps this process on the processor it is on, and gives it back those it had: before a program is started. */
 void shim_pin(void);
 void shim_unpin(void);
+/* The processors its threads run on, as far as is known. */
+void shim_where(void *ctx, cpu_set_t *ret);
 /* The child of a fork takes the next processor of those its parent would have. */
 void shim_pin_child(unsigned number);
 

@@ -82,12 +82,27 @@ static void set_pretend(cpu_set_t *set, size_t bytes)
 		memcpy(set, &before, bytes);
 }
 
-/* The program chooses for itself. */
-static void set_chosen(void)
+/* The program chooses for itself, for one of its threads at least: the others stay where they are. */
+static void set_chosen(const cpu_set_t *set, size_t bytes)
 {
+	cpu_set_t chosen;
+	if (!shim_board)
+		return;
+	CPU_ZERO(&chosen);
+	memcpy(&chosen, set, bytes < sizeof chosen ? bytes : sizeof chosen);
+	CPU_OR(&here, here_now(), &chosen);
 	is_pinned = false;
-	if (shim_board && shim_board->pid == getpid())
-		shim_board->pin.state = BOARD_PIN_NONE;
+	if (shim_board->pid != getpid())
+		return;
+	shim_board->pin.here = here;
+	shim_board->pin.state = BOARD_PIN_NONE;
+	board_turn(&shim_board->pin);
+}
+
+void shim_where(void *ctx, cpu_set_t *ret)
+{
+	(void)ctx;
+	*ret = is_wide() ? before : *here_now();
 }
 
 EXPORT int sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set)
@@ -120,7 +135,7 @@ EXPORT int pthread_setaffinity_np(pthread_t thread, size_t bytes, const cpu_set_
 {
 	int error = thread_real("pthread_setaffinity_np", thread, bytes, (cpu_set_t *)(uintptr_t)set);
 	if (!error)
-		set_chosen();
+		set_chosen(set, bytes);
 	return error;
 }
 
@@ -128,7 +143,7 @@ EXPORT int sched_setaffinity(pid_t pid, size_t bytes, const cpu_set_t *set)
 {
 	int result = (int)syscall(SYS_sched_setaffinity, pid, bytes, set);
 	if (result == 0 && (pid == 0 || pid == getpid()))
-		set_chosen();
+		set_chosen(set, bytes);
 	return result;
 }
 

@@ -1,16 +1,17 @@
 /* spread.c - one processor or all.
  *
  * Problem: on one processor a fault costs 4 us, because the pager runs where the program stopped; but two threads that compute take twice
- * as long there.  Threads that exist say nothing: most of a server's sleep.
+ * as long there, and two that fault wait for one another.  Threads that exist say nothing: most of a server's sleep.
  * And whoever is kept on a processor cannot flee when somebody else wants it.
  * Idea: the host counts for each thread how long it ran and how long it waited for a processor.  Pinned, what waits is what more
  * processors would give; spread, what runs beyond one is what they give.  Against that stands the rate of faults, times what each costs
- * more when an idle processor must wake up for it.  A program that waits though it is alone moves, pager and all, to a processor that was
- * idle meanwhile.
+ * more when several processors serve them.  Threads that fault at the same time the pager sees itself: the one fault is another thread's
+ * than the one before.  They are dealt to the processors, one by one, for a thread that moves when it wakes up leaves the pager behind.
+ * A program that waits though it is alone moves, pager and all, to a processor that was idle meanwhile.
  *
  * 1. The program is looked at from outside: nothing is opened or run inside it.
- * 2. Only threads that have one of our two sets are changed; what chose its own is left alone.
- * Rejected: to spread as soon as there is a second thread (a server with a sleeping one would pay twenty times for each fault); to try
+ * 2. Only threads that have a set of ours are changed; what chose its own is left alone.
+ * Rejected: to spread as soon as there is a second thread (a server with a sleeping one would pay more for each fault); to try
  * both and see (what is seen in a tenth of a second is noise).
  * Source: the kernel's Documentation/scheduler/sched-stats.rst, /proc/PID/task/TID/schedstat. */
 #include "spread.h"
@@ -23,20 +24,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* FAR_NS: what a fault costs more when the pager wakes up elsewhere.  MARGIN: how much better, in processors, the other state must be.
- * THREAD_NS: looks are so much apart for each thread, so that they never cost more than a hundredth of a processor. */
-enum { LOOK_NS = 100000000, IDLE_MS = 500, FAR_NS = 76000, THREADS_MAX = 4096, THREAD_NS = 2000000 };
+/* FAR_NS: what a fault costs more when several processors serve.  MARGIN: how much better, in processors, the other state must be.
+ * THREAD_NS: looks are so much apart for each thread, so that they never cost more than a hundredth of a processor.  DEAL_FAULTS: a second;
+ * from there on faults decide where threads run.  MIXED: so many of them, at least, follow another thread's; half of that keeps them
+ * spread.  ACTIVE: a thread that ran so much of the time. */
+enum { LOOK_NS = 100000000, IDLE_MS = 500, FAR_NS = 3000, THREAD_NS = 2000000, DEAL_FAULTS = 10000 };
 #define MARGIN 0.15
+#define MIXED  0.2
+#define ACTIVE 0.02
 /* HOP: it waits so much, or another processor is idle so much, in shares of the time; not more often than every HOP_NS. */
 #define HOP_WAITING 0.3
 #define HOP_IDLE    0.6
 #define HOP_NS      500000000u
 
 struct look {
-	uint64_t now_ns, run_ns, wait_ns, faults;
+	uint64_t now_ns, run_ns, wait_ns, faults, mixed;
 	unsigned n_threads;                /* of the program, without the pager's */
-	unsigned n_all;
-	pid_t tid[THREADS_MAX];
+	struct spread_thread thread[SPREAD_THREADS];
 	uint64_t idle[CPU_SETSIZE];        /* ticks of each processor */
 };
 
@@ -55,14 +59,15 @@ static void thread_look(struct look *l, pid_t pid, const char *tid)
 {
 	char line[128];
 	unsigned long long run, wait;
-	if (l->n_all == THREADS_MAX)
+	if (l->n_threads == SPREAD_THREADS)
 		return;
-	l->tid[l->n_all++] = (pid_t)strtol(tid, NULL, 10);
 	if (!line_read(pid, tid, "comm", line, sizeof line) || !strncmp(line, PAGER_THREAD "\n", sizeof PAGER_THREAD))
 		return;
-	l->n_threads++;
+	struct spread_thread *t = &l->thread[l->n_threads++];
+	*t = (struct spread_thread){ .tid = (pid_t)strtol(tid, NULL, 10) };
 	if (!line_read(pid, tid, "schedstat", line, sizeof line) || sscanf(line, "%llu %llu", &run, &wait) != 2)
 		return;
+	t->run_ns = run;
 	l->run_ns += run;
 	l->wait_ns += wait;
 }
@@ -85,7 +90,9 @@ static bool look_take(struct look *l, const struct live *live)
 {
 	char path[64];
 	struct dirent *e;
-	*l = (struct look){ .faults = live->board->kernel.faults.total };
+	l->run_ns = l->wait_ns = l->n_threads = 0;
+	l->faults = live->board->kernel.faults.total;
+	l->mixed = live->board->faults_mixed;
 	snprintf(path, sizeof path, "/proc/%d/task", live->pid);
 	DIR *d = opendir(path);
 	while (d && (e = readdir(d))) {
@@ -99,12 +106,15 @@ static bool look_take(struct look *l, const struct live *live)
 	return l->n_threads > 0;
 }
 
-enum board_pin spread_choose(enum board_pin now, double running, double waiting, double faults_per_s)
+enum board_pin spread_choose(enum board_pin now, const struct spread_figures *f)
 {
-	double price = faults_per_s * FAR_NS * 1e-9;
-	if (now == BOARD_PIN_NARROW)
-		return waiting > price + MARGIN ? BOARD_PIN_WIDE : now;
-	return price > (running > 1 ? running - 1 : 0) + MARGIN ? BOARD_PIN_NARROW : now;
+	double price = f->faults_per_s * FAR_NS * 1e-9, more = f->running > 1 ? f->running - 1 : 0;
+	bool is_wide = now == BOARD_PIN_WIDE;
+	if (f->faults_per_s > DEAL_FAULTS && f->mixed > (is_wide ? MIXED / 2 : MIXED))
+		return BOARD_PIN_WIDE;
+	if (is_wide)
+		return price > more + MARGIN ? BOARD_PIN_NARROW : now;
+	return f->waiting > price + MARGIN ? BOARD_PIN_WIDE : now;
 }
 
 int spread_hop(int here, const cpu_set_t *may, double waiting, const double idle[CPU_SETSIZE])
@@ -117,70 +127,113 @@ int spread_hop(int here, const cpu_set_t *may, double waiting, const double idle
 	return waiting > HOP_WAITING ? best : here;
 }
 
-static void threads_move(const struct look *l, const cpu_set_t *from, const cpu_set_t *to)
-{
-	for (unsigned i = 0; i < l->n_all; i++) {
-		cpu_set_t set;
-		CPU_ZERO(&set);
-		if (sched_getaffinity(l->tid[i], sizeof set, &set) == 0 && CPU_EQUAL(&set, from))
-			sched_setaffinity(l->tid[i], sizeof *to, to);
-	}
-}
-
 /* A sum that fell: a thread has ended, and the look is worth nothing. */
 static double share(uint64_t then, uint64_t now, uint64_t ns)
 {
 	return now > then && ns ? (double)(now - then) / (double)ns : 0;
 }
 
-static int only_cpu(const cpu_set_t *set)
+static int nth_cpu(const cpu_set_t *set, unsigned n)
 {
 	int cpu = 0;
-	while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, set))
+	while (cpu < CPU_SETSIZE - 1 && !(CPU_ISSET(cpu, set) && n-- == 0))
 		cpu++;
 	return cpu;
 }
 
-static void hop(struct spread *s, const struct look *l, struct board_pins *pin)
+/* ---- moving ---- */
+
+static bool is_ours(const struct spread *s, const struct board_pins *pin, const cpu_set_t *set)
+{
+	return CPU_EQUAL(set, &pin->before) || CPU_EQUAL(set, &pin->here) || CPU_EQUAL(set, &s->left) || (s->dealt && CPU_COUNT(set) == 1);
+}
+
+static void thread_move(const struct spread *s, const struct board_pins *pin, pid_t tid, const cpu_set_t *to)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	if (sched_getaffinity(tid, sizeof set, &set) == 0 && is_ours(s, pin, &set) && !CPU_EQUAL(&set, to))
+		sched_setaffinity(tid, sizeof *to, to);
+}
+
+static void threads_move(const struct spread *s, const struct look *l, const struct board_pins *pin, const cpu_set_t *to)
+{
+	for (unsigned i = 0; i < l->n_threads; i++)
+		thread_move(s, pin, l->thread[i].tid, to);
+}
+
+/* Both lists are in the order of the host's. */
+static bool has_run(const struct spread *s, const struct spread_thread *t, unsigned *at, uint64_t ns)
+{
+	while (*at < s->n_threads && s->thread[*at].tid != t->tid)
+		++*at;
+	uint64_t before = *at < s->n_threads ? s->thread[*at].run_ns : 0;
+	*at = *at < s->n_threads ? *at : 0;
+	return share(before, t->run_ns, ns) > ACTIVE;
+}
+
+/* The threads that run get a processor each, in turn. */
+static void threads_deal(struct spread *s, const struct look *l, const struct board_pins *pin)
+{
+	unsigned n = (unsigned)CPU_COUNT(&pin->before), next = 0, at = 0;
+	s->dealt = true;
+	for (unsigned i = 0; i < l->n_threads; i++) {
+		if (!has_run(s, &l->thread[i], &at, l->now_ns - s->then_ns))
+			continue;
+		cpu_set_t one;
+		CPU_ZERO(&one);
+		CPU_SET(nth_cpu(&pin->before, next++ % n), &one);
+		thread_move(s, pin, l->thread[i].tid, &one);
+	}
+}
+
+/* => true: it has moved */
+static bool hop(struct spread *s, const struct look *l, struct board_pins *pin)
 {
 	double idle[CPU_SETSIZE], tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
 	uint64_t ns = l->now_ns - s->then_ns;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		idle[cpu] = share(s->idle[cpu], l->idle[cpu], ns) * tick_ns;
-	int here = only_cpu(&pin->here), to = spread_hop(here, &pin->before, share(s->wait_ns, l->wait_ns, ns), idle);
+	int here = nth_cpu(&pin->here, 0), to = spread_hop(here, &pin->before, share(s->wait_ns, l->wait_ns, ns), idle);
 	if (to == here || l->now_ns - s->hop_ns < HOP_NS)
-		return;
+		return false;
 	s->left = pin->here;
 	s->hop_ns = l->now_ns;
 	CPU_SET(to, &pin->here);
 	CPU_CLR(here, &pin->here);
+	return true;
 }
 
 static void decide(struct spread *s, const struct look *l, struct board_pins *pin)
 {
 	uint64_t ns = l->now_ns - s->then_ns;
+	double faults = share(s->faults, l->faults, ns);
+	const struct spread_figures f = {
+		.running = share(s->run_ns, l->run_ns, ns), .waiting = share(s->wait_ns, l->wait_ns, ns), .faults_per_s = faults * 1e9,
+		.mixed = faults > 0 ? share(s->mixed, l->mixed, ns) / faults : 0,
+	};
 	uint32_t now = pin->state, better = BOARD_PIN_NARROW;
 	if (now == BOARD_PIN_NONE)
 		return;
 	if (l->n_threads > 1)
-		better = spread_choose((enum board_pin)now, share(s->run_ns, l->run_ns, ns), share(s->wait_ns, l->wait_ns, ns),
-		                       share(s->faults, l->faults, ns) * 1e9);
+		better = spread_choose((enum board_pin)now, &f);
 	if (!__atomic_compare_exchange_n(&pin->state, &now, better, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return; /* the program has just chosen for itself */
-	if (better == BOARD_PIN_WIDE) {
-		threads_move(l, &pin->here, &pin->before);
-		return;
-	}
-	if (now == BOARD_PIN_NARROW)
-		hop(s, l, pin);
-	threads_move(l, &pin->before, &pin->here);
-	threads_move(l, &s->left, &pin->here); /* also those that were made while the others moved */
+	bool moves = better != now || (now == BOARD_PIN_NARROW && hop(s, l, pin));
+	if (better == BOARD_PIN_NARROW)
+		threads_move(s, l, pin, &pin->here); /* at each look: also those that were made while the others moved */
+	else if (f.faults_per_s > DEAL_FAULTS)
+		threads_deal(s, l, pin);
+	else
+		threads_move(s, l, pin, &pin->before);
+	if (moves)
+		board_turn(pin);
 }
 
 int spread_step(struct spread *s, const struct live *l)
 {
 	struct board_pins *pin = &l->board->pin;
-	struct look look;
+	struct look look; /* its threads are not cleared: there may be many */
 	uint64_t now = clock_ns();
 	if (pin->state == BOARD_PIN_NONE || l->board->state != BOARD_PAGING || CPU_COUNT(&pin->before) < 2)
 		return IDLE_MS;
@@ -194,7 +247,9 @@ int spread_step(struct spread *s, const struct live *l)
 		s->run_ns = look.run_ns;
 		s->wait_ns = look.wait_ns;
 		s->faults = look.faults;
+		s->mixed = look.mixed;
 		s->n_threads = look.n_threads;
+		memcpy(s->thread, look.thread, look.n_threads * sizeof *look.thread);
 		memcpy(s->idle, look.idle, sizeof s->idle);
 	}
 	return LOOK_NS / 1000000;

@@ -2,15 +2,24 @@
 #pragma once
 #include "start.h"
 
+enum { SPREAD_THREADS = 4096 };       /* more of them are left alone */
+
+struct spread_thread {
+	pid_t tid;
+	uint64_t run_ns;
+};
+
 /* The last look. */
 struct spread {
 	uint64_t then_ns;             /* when that was; 0: never */
 	uint64_t run_ns, wait_ns;     /* of the program's threads until then: on a processor, and waiting for one */
-	uint64_t faults;
+	uint64_t faults, mixed;
 	unsigned n_threads;
+	struct spread_thread thread[SPREAD_THREADS];
 	uint64_t idle[CPU_SETSIZE];   /* of each processor, in ticks */
 	cpu_set_t left;               /* the processor it was on before, until all its threads have left */
 	uint64_t hop_ns;              /* when that was */
+	bool dealt;                   /* threads were kept on one processor each */
 };
 
 /* Looks at the threads of the program and changes their processors if that pays.  Returns how many milliseconds the next look is
@@ -21,6 +30,10 @@ int spread_step(struct spread *s, const struct live *l);
  * time that each of may was, between two looks.  => its number, or here */
 int spread_hop(int here, const cpu_set_t *may, double waiting, const double idle[CPU_SETSIZE]);
 
-/* The rule: how many threads ran, and how many waited for a processor, between two looks.  => the state that is better, or the one it is
- * in when neither is much better */
-enum board_pin spread_choose(enum board_pin now, double running, double waiting, double faults_per_s);
+/* What a program did between two looks. */
+struct spread_figures {
+	double running, waiting;      /* threads that ran, and that waited for a processor, on average */
+	double faults_per_s, mixed;   /* mixed: the share of faults that came from another thread than the one before */
+};
+/* The rule.  => the state that is better, or the one it is in when neither is much better */
+enum board_pin spread_choose(enum board_pin now, const struct spread_figures *f);

@@ -91,7 +91,7 @@ static enum pw_err frame_install(struct host *h, struct host_frame *f, bool stor
 	uint32_t n;
 	if (f->place == PLACE_NONE)
 		memset(frame_bytes(h, f), 0, PAGE_BYTES);
-	return frames_install(h, 1, &f, store, 0, &n);
+	return frames_install(h, 1, &f, store, h->how, &n);
 }
 
 /* A frame that is mapped here already gets these rights. */
@@ -470,6 +470,11 @@ void pmap_host_window(struct pmap *p, uint64_t offset)
 void pmap_host_rebind(struct pmap_sys *sys, const struct uffd *u)
 {
 	host_of(sys)->uffd = u;
+}
+
+void pmap_host_quiet(struct pmap_sys *sys, bool on)
+{
+	host_of(sys)->how = on ? UFFD_QUIET : 0;
 }
 
 static uint64_t host_table_bytes(const struct pmap *p)

@@ -27,6 +27,8 @@ must_use enum pw_err pmap_host_create(uint64_t n_frames, const struct uffd *u, s
 /* Another descriptor for the same memory, as in the child after a fork. */
 void pmap_host_rebind(struct pmap_sys *sys, const struct uffd *u);
 void pmap_host_window(struct pmap *p, uint64_t offset); /* 0 at first */
+/* Pages come in without waking who waits for them: the caller does that.  At first they wake. */
+void pmap_host_quiet(struct pmap_sys *sys, bool on);
 
 /* A fault that was read from the uffd.  => DONE: who waits for the page has been woken */
 enum host_touch pmap_host_touch(struct pmap *p, vpn_t n, enum access_kind kind);

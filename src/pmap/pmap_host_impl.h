@@ -46,6 +46,7 @@ struct host {
 	uint64_t n_frames;
 	struct drop *drop;
 	uint32_t n_drops, drop_max;
+	unsigned how;              /* pages come in: UFFD_QUIET or nothing */
 	bool unprotected;          /* some of them are still writable */
 	uint8_t *staging;          /* reserved: touched only as far as it is used */
 	uint32_t *stage_free;      /* pages of it in use before, last freed first */

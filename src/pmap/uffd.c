@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -54,7 +55,7 @@ static enum pw_err uffd_refused(int error, struct pw_why *why)
 
 static enum pw_err uffd_handshake(const struct uffd *u, struct pw_why *why)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID };
 	if (ioctl(u->fd, UFFDIO_API, &api))
 		return pw_fail(why, PW_UNSUPPORTED, "userfaultfd of this kernel cannot write-protect (%s); Linux 5.7 can on x86-64",
 		               strerror(errno));
@@ -135,11 +136,24 @@ int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max)
 		uint64_t flags = msg[i].arg.pagefault.flags;
 		fault[n++] = (struct uffd_fault){
 			.address = msg[i].arg.pagefault.address,
+			.thread = msg[i].arg.pagefault.feat.ptid,
 			.write = (flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP)) != 0,
 			.protect = (flags & UFFD_PAGEFAULT_FLAG_WP) != 0,
 		};
 	}
 	return n;
+}
+
+void uffd_set_waiting(const struct uffd *u, bool on)
+{
+	int flags = fcntl(u->fd, F_GETFL);
+	fcntl(u->fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+void uffd_wait(const struct uffd *u)
+{
+	struct pollfd p = { .fd = u->fd, .events = POLLIN };
+	poll(&p, 1, -1);
 }
 
 static enum pw_err uffd_error(int error)

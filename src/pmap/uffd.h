@@ -16,6 +16,7 @@ struct uffd {
 
 struct uffd_fault {
 	uint64_t address;
+	uint32_t thread; /* who */
 	bool write;     /* a store */
 	bool protect;   /* to a page that is there, write-protected */
 };
@@ -28,8 +29,10 @@ void uffd_explain(char *text, size_t size);
 
 /* Faults on missing pages and stores to write-protected ones in the range arrive from now on. */
 must_use enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes);
-/* Waits for faults.  Returns how many there are; 0: it was interrupted; -1: the descriptor is of no use any more. */
+/* Returns how many faults there are; 0: none, or it was interrupted; -1: the descriptor is of no use any more. */
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max);
+void uffd_set_waiting(const struct uffd *u, bool on); /* does uffd_read wait for the first fault?  At first it does */
+void uffd_wait(const struct uffd *u);                  /* until there is one, or an interruption */
 
 enum { UFFD_PROTECTED = 1, UFFD_QUIET = 2 };
 /* Puts a copy there (PROTECTED: stores to it fault) and wakes who waits for it (QUIET: nobody, for each has a fault of its own that is
