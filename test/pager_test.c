@@ -1,5 +1,6 @@
 /* pager_test.c - memory of this process, paged by our own kernel: it holds what was written, whatever is done to it. */
 #include "../src/base/inject.h"
+#include "../src/live/board.h"
 #include "../src/live/pager.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,6 +13,15 @@
 
 enum { PAGES = 2000, RAM_PAGES = 256 };
 
+/* Where the program runs, when a test says so. */
+static struct board_pins *pins;
+
+static void where(void *ctx, cpu_set_t *ret)
+{
+	(void)ctx;
+	*ret = pins->here;
+}
+
 static struct pager *pager_with(struct store **swap, const char *policy, const char *protect)
 {
 	struct pw_why why = { "" };
@@ -21,6 +31,8 @@ static struct pager *pager_with(struct store **swap, const char *policy, const c
 	assert_int_equal(policy_parse(policy, &c.policy, &c.params, &why), PW_OK);
 	assert_int_equal(store_open("ram", PAGER_PAGE, 1 << 20, swap, &why), PW_OK);
 	c.swap = *swap;
+	c.where = pins ? where : NULL;
+	c.turn = pins ? &pins->turn : NULL;
 	if (pager_open(&c, &p, &why) == PW_OK)
 		return p;
 	store_close(*swap);
@@ -126,6 +138,23 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static void crowd_begin(struct pager *p, struct worker w[CROWD], pthread_t thread[CROWD])
+{
+	for (unsigned i = 0; i < CROWD; i++) {
+		w[i] = (struct worker){ .pager = p, .mark = 1000000 * (i + 1) };
+		assert_int_equal(pager_map(p, 0, PAGES / 2 * PAGER_PAGE, 0, PROT_READ | PROT_WRITE, "work", &w[i].at), PW_OK);
+		assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+	}
+}
+
+static void crowd_end(struct worker w[CROWD], pthread_t thread[CROWD])
+{
+	for (unsigned i = 0; i < CROWD; i++) {
+		pthread_join(thread[i], NULL);
+		assert_false(w[i].wrong);
+	}
+}
+
 static void threads_while_memory_changes(void **state)
 {
 	(void)state;
@@ -133,11 +162,7 @@ static void threads_while_memory_changes(void **state)
 	struct pager *p = pager_of(&swap, "clock");
 	struct worker w[CROWD];
 	pthread_t thread[CROWD];
-	for (unsigned i = 0; i < CROWD; i++) {
-		w[i] = (struct worker){ .pager = p, .mark = 1000000 * (i + 1) };
-		assert_int_equal(pager_map(p, 0, PAGES / 2 * PAGER_PAGE, 0, PROT_READ | PROT_WRITE, "work", &w[i].at), PW_OK);
-		assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
-	}
+	crowd_begin(p, w, thread);
 	for (unsigned i = 0; i < 40; i++) {
 		struct pager_counts c;
 		assert_int_equal(pager_resize(p, (i % 2 ? 40 + i : 900) * (uint64_t)PAGER_PAGE), PW_OK);
@@ -145,13 +170,37 @@ static void threads_while_memory_changes(void **state)
 		assert_true(c.kernel.resident_pages * PAGER_PAGE <= c.ram_bytes);
 		usleep(2000);
 	}
-	for (unsigned i = 0; i < CROWD; i++) {
-		pthread_join(thread[i], NULL);
-		assert_false(w[i].wrong);
-	}
+	crowd_end(w, thread);
 	sound(p);
 	pager_close(p);
 	store_close(swap);
+}
+
+/* The program runs on one processor, on several, on more than there are servers or processors: it notices nothing. */
+static void servers_come_and_go(void **state)
+{
+	(void)state;
+	static const unsigned counts[] = { 2, 1, 3, 2, CPU_SETSIZE, 1, 0, 4 };
+	struct board_pins here = { .turn = 1 };
+	struct store *swap;
+	struct worker w[CROWD];
+	pthread_t thread[CROWD];
+	pins = &here;
+	CPU_SET(0, &here.here);
+	struct pager *p = pager_of(&swap, "fifo");
+	crowd_begin(p, w, thread);
+	for (unsigned i = 0; i < 40; i++) {
+		CPU_ZERO(&here.here);
+		for (unsigned cpu = 0; cpu < counts[i % (sizeof counts / sizeof *counts)]; cpu++)
+			CPU_SET(cpu, &here.here);
+		board_turn(&here);
+		usleep(3000);
+	}
+	crowd_end(w, thread);
+	sound(p);
+	pager_close(p);
+	store_close(swap);
+	pins = NULL;
 }
 
 /* ---- what must stay ---- */
@@ -253,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_what_was_written),
 		cmocka_unit_test(threads_while_memory_changes),
+		cmocka_unit_test(servers_come_and_go),
 		cmocka_unit_test(what_is_protected_stays),
 		cmocka_unit_test(no_memory_is_no_damage),
 	};

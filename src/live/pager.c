@@ -34,7 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ARENA_BITS = 42, ARENA_BITS_LEAST = 32, READ_RETRIES = 5, LOCK_TRIES = 400 };
+enum { ARENA_BITS = 42, ARENA_BITS_LEAST = 32, READ_RETRIES = 5, LOCK_TRIES = 400, MOVE_LEAST = 8 };
 /* The first pages of an arena stay empty: the kernel places nothing there. */
 
 const uint64_t *pager_range(const struct pager *p)
@@ -340,6 +340,46 @@ enum pw_err pager_remap(struct pager *p, uint64_t at, uint64_t bytes, uint64_t t
 	return err;
 }
 
+/* ---- pages that the store takes ---- */
+
+static bool memory_claim(void *ctx, void *at, size_t bytes)
+{
+	const struct pager *p = ctx;
+	return uffd_claim(&p->uffd, (uintptr_t)at, bytes) == PW_OK;
+}
+
+/* What cannot be moved is copied.  A page that is there although it was given back is one of memory that the program has locked. */
+static void pages_copy(struct pager *p, uint64_t to, uint64_t from, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += PAGER_PAGE) {
+		enum pw_err err = uffd_copy(&p->uffd, to + at, (const void *)(uintptr_t)(from + at), PAGER_PAGE, UFFD_QUIET);
+		if (err == PW_EXISTS)
+			memcpy((void *)(uintptr_t)(to + at), (const void *)(uintptr_t)(from + at), PAGER_PAGE);
+		else if (err)
+			pager_stop(p, "the program was stopped: the host has no memory for the store: %s", pw_err_text(err));
+	}
+}
+
+/* Pages that leave together lie together, if the program touched them so. */
+static void memory_fill(void *ctx, void *to, uint32_t n, const void *const pages[])
+{
+	struct pager *p = ctx;
+	for (uint32_t i = 0, count; i < n; i += count) {
+		uint64_t from = (uintptr_t)pages[i], there = (uintptr_t)to + (uint64_t)i * PAGER_PAGE;
+		for (count = 1; i + count < n && (uintptr_t)pages[i + count] == from + (uint64_t)count * PAGER_PAGE;)
+			count++;
+		uint64_t moved = count < MOVE_LEAST ? 0 : uffd_move(&p->uffd, there, from, (uint64_t)count * PAGER_PAGE);
+		pages_copy(p, there + moved, from + moved, (uint64_t)count * PAGER_PAGE - moved);
+	}
+}
+
+static void swap_lend(struct pager *p, struct store *s)
+{
+	const struct store_memory memory = { .ctx = p, .claim = memory_claim, .fill = memory_fill };
+	if (s)
+		store_lend(s, &memory);
+}
+
 /* ---- life ---- */
 
 static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
@@ -370,6 +410,8 @@ static enum pw_err kernel_make(struct pager *p, struct pw_why *why)
 static void pager_free(struct pager *p)
 {
 	kernel_destroy(p->kernel);
+	if (p->config.swap)
+		store_lend(p->config.swap, NULL);
 	if (p->pmap)
 		pmap_sys_destroy(p->pmap);
 	if (p->range[1])
@@ -392,6 +434,8 @@ enum pw_err pager_open(const struct pager_config *c, struct pager **ret, struct 
 		err = arena_reserve(p, why);
 	if (!err)
 		err = kernel_make(p, why);
+	if (!err)
+		swap_lend(p, c->swap);
 	if (!err && !pager_serve(p))
 		err = pw_fail(why, PW_NOMEM, "the pager's thread could not be started");
 	if (err)
@@ -448,13 +492,16 @@ void pager_fork_child(struct pager *p)
 	struct pw_why why = { "" };
 	if (p->config.another && !p->child_swap)
 		pager_stop(p, "the child of a fork was stopped: it has no swap of its own: %s", p->child_why.text);
-	if (p->child_swap)
+	if (p->child_swap) {
 		kernel_swap_change(p->kernel, p->child_swap);
+		p->config.swap = p->child_swap;
+	}
 	p->child_swap = NULL;
 	uffd_close(&p->uffd);
 	if (uffd_open(&p->uffd, &why))
 		pager_stop(p, "the child of a fork was stopped: %s", why.text);
 	pmap_host_rebind(p->pmap, &p->uffd);
+	swap_lend(p, p->config.swap);
 	syscall(SYS_madvise, p->range[0], p->range[1] - p->range[0], MADV_DONTFORK);
 	kernel_mappings(p->kernel, map_inherit, p);
 	pmap_host_is_protected(process_pmap(p->process));

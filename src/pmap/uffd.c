@@ -24,6 +24,15 @@
 #ifndef USERFAULTFD_IOC_NEW
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
+#ifndef UFFDIO_MOVE
+#define _UFFDIO_MOVE 0x05
+struct uffdio_move {
+	uint64_t dst, src, len, mode;
+	int64_t move;
+};
+#define UFFDIO_MOVE _IOWR(UFFDIO, _UFFDIO_MOVE, struct uffdio_move)
+#define UFFDIO_MOVE_MODE_DONTWAKE 1
+#endif
 
 static int uffd_by_call(int flags)
 {
@@ -121,6 +130,17 @@ enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes)
 	return r.ioctls >> _UFFDIO_WRITEPROTECT & 1 ? PW_OK : PW_UNSUPPORTED;
 }
 
+enum pw_err uffd_claim(const struct uffd *u, uint64_t start, uint64_t bytes)
+{
+	struct uffdio_register r = { .range = { start, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	if (ioctl(u->fd, UFFDIO_REGISTER, &r))
+		return errno == ENOMEM ? PW_NOMEM : PW_INVALID;
+	if (r.ioctls >> _UFFDIO_MOVE & 1)
+		return PW_OK;
+	ioctl(u->fd, UFFDIO_UNREGISTER, &r.range);
+	return PW_UNSUPPORTED;
+}
+
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max)
 {
 	struct uffd_msg msg[16];
@@ -180,6 +200,19 @@ enum pw_err uffd_copy(const struct uffd *u, uint64_t to, const void *from, uint6
 		done += c.copy > 0 ? (uint64_t)c.copy : 0;
 	}
 	return PW_OK;
+}
+
+uint64_t uffd_move(const struct uffd *u, uint64_t to, uint64_t from, uint64_t bytes)
+{
+	uint64_t done = 0;
+	while (done < bytes) {
+		struct uffdio_move m = { .dst = to + done, .src = from + done, .len = bytes - done, .mode = UFFDIO_MOVE_MODE_DONTWAKE };
+		bool moved = !ioctl(u->fd, UFFDIO_MOVE, &m);
+		done += m.move > 0 ? (uint64_t)m.move : 0;
+		if (!moved && (errno != EAGAIN || m.move <= 0))
+			break;
+	}
+	return done;
 }
 
 enum pw_err uffd_protect(const struct uffd *u, uint64_t start, uint64_t bytes, bool on)

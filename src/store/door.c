@@ -42,6 +42,7 @@ struct batch {
 	uint32_t n;
 	uint64_t slot[STORE_BATCH];
 	void *page[STORE_BATCH];
+	uint64_t sum[STORE_BATCH]; /* of what is written */
 };
 
 static void count(uint64_t *figure, uint64_t n)
@@ -222,6 +223,7 @@ static void write_settle(struct store *s, uint32_t n, const uint64_t slot[], con
 			continue;
 		}
 		rest->slot[rest->n] = slot[i];
+		rest->sum[rest->n] = page_sum(s, pages[i]); /* now: the kind may take the page */
 		rest->page[rest->n++] = (void *)(uintptr_t)pages[i]; /* is only read; the type serves both directions */
 	}
 }
@@ -246,7 +248,7 @@ static enum pw_err write_batch(struct store *s, uint32_t n, const uint64_t slot[
 		return err;
 	}
 	for (uint32_t i = 0; i < rest.n; i++)
-		slot_set(s->door, rest.slot[i], SLOT_STORED, page_sum(s, rest.page[i]));
+		slot_set(s->door, rest.slot[i], SLOT_STORED, rest.sum[i]);
 	count(&s->door->stats.pages_written, n);
 	return PW_OK;
 }
@@ -322,6 +324,12 @@ const void *store_borrow(struct store *s, uint64_t slot)
 		return NULL;
 	count(&s->door->stats.pages_read, 1);
 	return page;
+}
+
+void store_lend(struct store *s, const struct store_memory *memory)
+{
+	if (s->ops->lend)
+		s->ops->lend(s, memory);
 }
 
 enum pw_err store_flush(struct store *s, struct pw_why *why)

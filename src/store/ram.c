@@ -8,9 +8,12 @@
  *     leaf:  bytes of its slots, one after another        live  1 1 0 0 1 0 ...
  *                                                         held  1 1 1 0 1 0 ...   the third is dead
  *
+ * Pages that are lent to it (store_lend) it takes: what has no memory yet gets the page itself, and nothing is copied.
+ *
  * 1. live is a subset of held; dead is the count of held and not live.
  * 2. Bits change under the lock only; the bytes of a live slot need none, for nobody else uses it (the contract of store.h).
  * 3. held_bytes <= capacity.
+ * 4. Memory of a claimed leaf is touched only where it is held; and held it is as soon as the lock is free, unless the write fails.
  * Its time is that of copying memory at bytes_per_s. */
 #include "../base/mem.h"
 #include "kind.h"
@@ -23,6 +26,7 @@ enum { RAM_LEAF_BYTES = 4 << 20, RAM_LEAF_SLOTS = 1024 };
 
 struct ram_leaf {
 	uint8_t *bytes;
+	bool claimed;        /* its pages come by memory.fill */
 	uint32_t n_live, n_held;
 	uint64_t live[RAM_LEAF_SLOTS / 64], held[RAM_LEAF_SLOTS / 64];
 };
@@ -33,6 +37,7 @@ struct ram {
 	uint32_t dead_max;   /* of one leaf before they are given back; 0: pages too small to be */
 	uint64_t n_held, capacity; /* in pages */
 	uint64_t bytes_per_s;
+	struct store_memory memory; /* claim NULL: none is lent */
 };
 
 static bool bit_get(const uint64_t *bits, uint32_t i)
@@ -76,43 +81,64 @@ static void ram_trim(struct ram *r)
 	}
 }
 
+static size_t leaf_bytes(const struct ram *r)
+{
+	return (size_t)r->slots.leaf_slots * r->store.page_bytes;
+}
+
 /* => the lock is held.  The address space of a leaf: no large pages, which would hold more than was written. */
 static bool leaf_reserve(struct ram *r, struct ram_leaf *leaf)
 {
-	size_t bytes = (size_t)r->slots.leaf_slots * r->store.page_bytes;
 	if (leaf->bytes)
 		return true;
-	leaf->bytes = mem_reserve(bytes);
-	if (leaf->bytes)
-		madvise(leaf->bytes, bytes, MADV_NOHUGEPAGE);
-	return leaf->bytes != NULL;
+	leaf->bytes = mem_reserve(leaf_bytes(r));
+	if (!leaf->bytes)
+		return false;
+	madvise(leaf->bytes, leaf_bytes(r), MADV_NOHUGEPAGE);
+	leaf->claimed = r->memory.claim && r->memory.claim(r->memory.ctx, leaf->bytes, leaf_bytes(r));
+	return true;
 }
 
-/* Makes a slot live.  => its leaf, or NULL with *ret_err */
-static struct ram_leaf *ram_take(struct ram *r, uint64_t slot, enum pw_err *ret_err)
+/* Makes a slot live.  *ret_fresh: it had no memory, and has the right to some.  => on error nothing has changed */
+static enum pw_err ram_take(struct ram *r, uint64_t slot, bool *ret_fresh)
 {
 	struct ram_leaf *leaf = slots_make(&r->slots, slot);
 	uint32_t i = (uint32_t)(slot % r->slots.leaf_slots);
-	*ret_err = leaf ? PW_OK : PW_NOMEM;
+	enum pw_err err = leaf ? PW_OK : PW_NOMEM;
+	*ret_fresh = false;
 	if (!leaf || bit_get(leaf->live, i))
-		return leaf;
+		return err;
 	pthread_mutex_lock(&r->lock);
 	if (!bit_get(leaf->held, i) && r->n_held >= r->capacity)
 		ram_trim(r);
+	*ret_fresh = !bit_get(leaf->held, i);
 	if (!leaf_reserve(r, leaf))
-		*ret_err = PW_NOMEM;
-	else if (!bit_get(leaf->held, i) && r->n_held >= r->capacity)
-		*ret_err = PW_NOSPACE;
-	if (!*ret_err) {
-		uint32_t more = !bit_get(leaf->held, i);
-		leaf->n_held += more;
-		r->n_held += more;
+		err = PW_NOMEM;
+	else if (*ret_fresh && r->n_held >= r->capacity)
+		err = PW_NOSPACE;
+	if (!err) {
+		leaf->n_held += *ret_fresh;
+		r->n_held += *ret_fresh;
 		leaf->n_live++;
 		bit_set(leaf->held, i, true);
 		bit_set(leaf->live, i, true);
 	}
 	pthread_mutex_unlock(&r->lock);
-	return *ret_err ? NULL : leaf;
+	return err;
+}
+
+/* => it was taken fresh, and got no memory */
+static void ram_untake(struct ram *r, uint64_t slot)
+{
+	struct ram_leaf *leaf = slots_leaf(&r->slots, slot);
+	uint32_t i = (uint32_t)(slot % r->slots.leaf_slots);
+	pthread_mutex_lock(&r->lock);
+	leaf->n_held--;
+	r->n_held--;
+	leaf->n_live--;
+	bit_set(leaf->held, i, false);
+	bit_set(leaf->live, i, false);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static const void *ram_borrow(struct store *s, uint64_t slot)
@@ -135,42 +161,59 @@ static enum pw_err ram_read(struct store *s, uint32_t n, const uint64_t slot[], 
 	return PW_OK;
 }
 
-/* How many of the slots lie one after the other in one leaf, from the first on. */
-static uint32_t slots_together(const struct ram *r, const uint64_t slot[], uint32_t n)
+/* How many of the slots lie one after the other in one leaf, from the first on, all fresh or none. */
+static uint32_t slots_together(const struct ram *r, const uint64_t slot[], const bool fresh[], uint32_t n)
 {
 	uint32_t count = 1;
-	while (count < n && slot[count] == slot[0] + count && slot[count] % r->slots.leaf_slots)
+	while (count < n && slot[count] == slot[0] + count && slot[count] % r->slots.leaf_slots && fresh[count] == fresh[0])
 		count++;
 	return count;
 }
 
 /* Slots that lie together.  What the host has to give, it gives in one call: a fault for each page would cost more than its copy.
  * Hosts that know no such call (before Linux 5.14) fault. */
-static enum pw_err run_write(struct ram *r, uint32_t n, const uint64_t slot[], const void *const pages[])
+static void run_write(struct ram *r, uint32_t n, const uint64_t slot[], bool fresh, const void *const pages[])
 {
-	struct ram_leaf *leaf = slots_leaf(&r->slots, slot[0]);
-	bool is_fresh = !leaf || !bit_get(leaf->held, (uint32_t)(slot[0] % r->slots.leaf_slots));
-	enum pw_err err = PW_OK;
-	for (uint32_t i = 0; !err && i < n; i++)
-		leaf = ram_take(r, slot[i], &err);
-	if (err)
-		return err;
-	if (n > 1 && is_fresh)
-		madvise(ram_at(r, leaf, slot[0]), (size_t)n * r->store.page_bytes, MADV_POPULATE_WRITE);
+	const struct ram_leaf *leaf = slots_leaf(&r->slots, slot[0]);
+	uint8_t *to = ram_at(r, leaf, slot[0]);
+	if (fresh && leaf->claimed) {
+		r->memory.fill(r->memory.ctx, to, n, pages);
+		return;
+	}
+	if (n > 1 && fresh)
+		madvise(to, (size_t)n * r->store.page_bytes, MADV_POPULATE_WRITE);
 	for (uint32_t i = 0; i < n; i++)
-		memcpy(ram_at(r, leaf, slot[i]), pages[i], r->store.page_bytes);
-	return PW_OK;
+		memcpy(to + (size_t)i * r->store.page_bytes, pages[i], r->store.page_bytes);
 }
 
 static enum pw_err ram_write(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why)
 {
 	struct ram *r = (struct ram *)s;
+	bool fresh[STORE_BATCH];
 	enum pw_err err = PW_OK;
+	uint32_t taken = 0;
+	while (taken < n && !(err = ram_take(r, slot[taken], &fresh[taken])))
+		taken++;
+	for (uint32_t i = 0; err && i < taken; i++) {
+		if (fresh[i])
+			ram_untake(r, slot[i]);
+	}
 	for (uint32_t i = 0, count; !err && i < n; i += count) {
-		count = slots_together(r, slot + i, n - i);
-		err = run_write(r, count, slot + i, pages + i);
+		count = slots_together(r, slot + i, fresh + i, n - i);
+		run_write(r, count, slot + i, fresh[i], pages + i);
 	}
 	return !err ? PW_OK : pw_fail(why, err, "store ram: %s", err == PW_NOSPACE ? "its capacity is used up" : pw_err_text(err));
+}
+
+static void ram_lend(struct store *s, const struct store_memory *memory)
+{
+	struct ram *r = (struct ram *)s;
+	r->memory = memory ? *memory : (struct store_memory){ NULL, NULL, NULL };
+	for (uint64_t i = 0; i < r->slots.n_used; i++) {
+		struct ram_leaf *leaf = r->slots.leaf[i];
+		if (leaf && leaf->bytes)
+			leaf->claimed = r->memory.claim && r->memory.claim(r->memory.ctx, leaf->bytes, leaf_bytes(r));
+	}
 }
 
 static void ram_discard(struct store *s, uint64_t slot, uint32_t n)
@@ -210,7 +253,7 @@ static void ram_close(struct store *s)
 	for (uint64_t i = 0; r->slots.leaf && i < r->slots.n_used; i++) {
 		struct ram_leaf *leaf = r->slots.leaf[i];
 		if (leaf)
-			mem_unreserve(leaf->bytes, (size_t)r->slots.leaf_slots * s->page_bytes);
+			mem_unreserve(leaf->bytes, leaf_bytes(r));
 	}
 	slots_fini(&r->slots);
 	pthread_mutex_destroy(&r->lock);
@@ -224,6 +267,7 @@ static const struct store_ops ram_ops = {
 	.write = ram_write,
 	.discard = ram_discard,
 	.borrow = ram_borrow,
+	.lend = ram_lend,
 	.stats = ram_stats,
 	.cost_ns = ram_cost_ns,
 	.close = ram_close,

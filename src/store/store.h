@@ -20,6 +20,7 @@
 #pragma once
 #include "../base/err.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define STORE_LIST(X) \
@@ -66,6 +67,16 @@ struct store_stats {
 #undef X
 };
 
+/* Memory of the host whose pages can change their place instead of being copied. */
+struct store_memory {
+	void *ctx;
+	/* Pages of the range, where nothing is yet, come from now on by fill alone, and go as those of any memory (MADV_DONTNEED).
+	 * => false: they come by themselves */
+	bool (*claim)(void *ctx, void *at, size_t bytes);
+	/* The bytes of n pages go to as many in a row, where nothing is; what the pages hold afterwards is undefined. */
+	void (*fill)(void *ctx, void *to, uint32_t n, const void *const pages[]);
+};
+
 struct store;
 struct door;
 enum store_direction { STORE_READ, STORE_WRITE };
@@ -81,6 +92,7 @@ struct store_ops {
 	enum pw_err (*write)(struct store *s, uint32_t n, const uint64_t slot[], const void *const pages[], struct pw_why *why);
 	void (*discard)(struct store *s, uint64_t slot, uint32_t n);       /* contents no longer wanted */
 	const void *(*borrow)(struct store *s, uint64_t slot);             /* may be NULL, and may answer NULL */
+	void (*lend)(struct store *s, const struct store_memory *memory);  /* may be NULL */
 	enum pw_err (*flush)(struct store *s, struct pw_why *why);         /* may be NULL */
 	void (*stats)(struct store *s, struct store_stats *sum);           /* adds the kind's own figures; may be NULL */
 	uint64_t (*cost_ns)(struct store *s, enum store_direction d, uint64_t slot, uint32_t n);
@@ -112,6 +124,10 @@ void store_discard(struct store *s, uint64_t slot, uint32_t n);
 /* The verified bytes of a slot where they lie, without a copy, until the slot is written or discarded.  NULL: read it instead (the
  * store keeps it in another form, or has to say why not). */
 const void *store_borrow(struct store *s, uint64_t slot);
+/* From now on a store that keeps bytes as they are may take the pages it is given to write, instead of copying them: when a write of at
+ * most STORE_BATCH slots has been done, what the pages hold is undefined; when it fails, they are as they were.  NULL: no longer.
+ * Again for the child of a fork, where no claim holds.  Nobody uses the store meanwhile; *memory is copied. */
+void store_lend(struct store *s, const struct store_memory *memory);
 /* A barrier: every write so far has reached its medium, or the error says which did not (its bytes are still there to be read). */
 must_use enum pw_err store_flush(struct store *s, struct pw_why *why);
 void store_stats(struct store *s, struct store_stats *ret);
