@@ -1,17 +1,20 @@
-/* store_parts_test.c - the parts that stores are made of: slabs, and the log in a file.
+/* store_parts_test.c - the parts that stores are made of: slabs, the log in a file, memory that is lent.
  *
  * Slabs waste little, whatever sizes come and go; the log's books stay right under random use, it cleans rather than grows, gives
- * space back, and finds pages in one piece that are read together. */
+ * space back, and finds pages in one piece that are read together.  Who is lent pages touches none that he was not given, and spoils
+ * none when he fails. */
 #include "../src/base/inject.h"
 #include "../src/base/rng.h"
 #include "../src/store/log.h"
 #include "../src/store/slab.h"
+#include "../src/store/store.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -334,6 +337,92 @@ static int free_bytes(void **state)
 	return 0;
 }
 
+/* ---- pages that are lent */
+
+enum { LENT_SLOTS = 3000, LENT_PAGES = 1200, LENT_RUN = 40, LENT_ROUNDS = 4000 };
+
+/* A claimed page cannot be touched before it is filled, and a page that was taken holds garbage. */
+static bool lent_claim(void *ctx, void *at, size_t size)
+{
+	++*(unsigned *)ctx;
+	return mprotect(at, size, PROT_NONE) == 0;
+}
+
+static void lent_fill(void *ctx, void *to, uint32_t n, const void *const pages[])
+{
+	(void)ctx;
+	assert_int_equal(mprotect(to, (size_t)n * PAGE, PROT_READ | PROT_WRITE), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy((uint8_t *)to + (size_t)i * PAGE, pages[i], PAGE);
+		memset((void *)(uintptr_t)pages[i], 0x5a, PAGE);
+	}
+}
+
+/* A run is written, with pages that end up undefined, or does not fit and leaves them as they were. */
+static void lent_write(struct store *s, uint64_t first, uint32_t n, uint32_t versions[LENT_SLOTS], uint32_t v)
+{
+	static uint8_t lent[LENT_RUN][PAGE], want[PAGE];
+	const void *pages[LENT_RUN];
+	struct pw_why why = { "" };
+	for (uint32_t i = 0; i < n; i++) {
+		page_make(lent[i], first + i, v);
+		pages[i] = lent[i];
+	}
+	enum pw_err err = store_write(s, first, n, pages, &why);
+	assert_true(err == PW_OK || err == PW_NOSPACE);
+	for (uint32_t i = 0; i < n; i++) {
+		versions[first + i] = err ? 0 : v;
+		page_make(want, first + i, v);
+		if (err)
+			assert_memory_equal(lent[i], want, PAGE);
+	}
+	if (err)
+		store_discard(s, first, n);
+}
+
+static void lent_check(struct store *s, const uint32_t versions[LENT_SLOTS])
+{
+	static uint8_t got[PAGE], want[PAGE];
+	void *const pages[] = { got };
+	struct pw_why why = { "" };
+	for (uint64_t slot = 0; slot < LENT_SLOTS; slot++) {
+		if (!versions[slot])
+			continue;
+		page_make(want, slot, versions[slot]);
+		assert_int_equal(store_read(s, slot, 1, pages, &why), PW_OK);
+		assert_memory_equal(got, want, PAGE);
+	}
+}
+
+static void test_lent_pages(void **state)
+{
+	(void)state;
+	static uint32_t versions[LENT_SLOTS];
+	unsigned claims = 0;
+	const struct store_memory memory = { &claims, lent_claim, lent_fill };
+	struct store *s;
+	struct rng r;
+	struct pw_why why = { "" };
+	char spec[40];
+	rng_init(&r, SEED);
+	snprintf(spec, sizeof spec, "ram=%u", LENT_PAGES * PAGE);
+	assert_int_equal(store_open(spec, PAGE, LENT_SLOTS, &s, &why), PW_OK);
+	store_lend(s, &memory);
+	for (uint32_t round = 1; round <= LENT_ROUNDS; round++) {
+		uint32_t n = 1 + (uint32_t)rng_below(&r, LENT_RUN);
+		uint64_t first = rng_below(&r, LENT_SLOTS - n);
+		if (rng_below(&r, 5) < 2) {
+			store_discard(s, first, n);
+			memset(versions + first, 0, n * sizeof *versions);
+		} else {
+			lent_write(s, first, n, versions, round);
+		}
+	}
+	lent_check(s, versions);
+	assert_true(claims > 1);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_log_cleans),
 		cmocka_unit_test(test_log_full),
 		cmocka_unit_test(test_log_write_behind_fails),
+		cmocka_unit_test(test_lent_pages),
 	};
 	return cmocka_run_group_tests_name("store parts", tests, make_bytes, free_bytes);
 }
