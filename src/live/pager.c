@@ -3,9 +3,9 @@
  * Problem: a program touches an address whose page is in a store.  Somebody has to notice, decide who leaves, fetch the page and let
  * the program go on, while other threads of it change mappings, and without ever touching a paged page itself.
  * Idea: one process of our kernel, one window of pmap_host; the window's page 0 lies at the arena's start, so an address of the
- * kernel is an address of the program less a constant.  One lock; one thread that reads faults.
+ * kernel is an address of the program less a constant.  One lock; threads that read faults (pager_serve.c).
  *
- *      program thread                       pager's thread                         kernel, pmap_host
+ *      program thread                       a server                               kernel, pmap_host
  *      touches a page ----- uffd ---------> lock, pmap_host_touch: known? -------> done
  *         |  sleeps                         process_fault ----------------------> victim out, page in: UFFDIO_COPY
  *         '<---- runs again, same CPU ----- unlock, read the next
@@ -15,14 +15,13 @@
  *    just changed, and ends in the host's own SIGSEGV when it is tried again.
  * 2. Rights are taken from the kernel first and from the host then, given to the host first: the pager reads pages that it still
  *    has to write out through the window.
- * 3. Under the lock nothing touches the arena but pages that are there, and no signal handler of the program runs on this thread.
+ * 3. Under the lock nothing touches the arena but pages that are there, and no signal handler of the program runs on its holder.
  * 4. What is not mapped in the arena has no rights and is not registered; a fork that did not pass here inherits nothing of it and
  *    dies of SIGSEGV instead of reading zeros.
  * Rejected: the pager in another process (each fault would wake another CPU, which costs twenty times the fault); SIGBUS mode as the
  * only mode (system calls on paged memory fail with EFAULT).
  * Source: userfaultfd(2); docs/DECISIONS.md has the measurements. */
 #include "pager_impl.h"
-#include "../base/clock.h"
 #include "../base/mem.h"
 #include <errno.h>
 #include <pthread.h>
@@ -56,7 +55,7 @@ void pager_leave(struct pager *p)
 		p->config.leave(p->config.ctx);
 }
 
-/* Among several servers it is held for microseconds, and who sleeps meanwhile on an idle processor takes eighty to wake up. */
+/* Among several servers it is held for microseconds; who slept meanwhile on an idle processor would take eighty to wake up. */
 void pager_mutex_lock(struct pager *p)
 {
 	for (unsigned i = 0; __atomic_load_n(&p->n_serving, __ATOMIC_RELAXED) > 1 && i < LOCK_TRIES; i++) {

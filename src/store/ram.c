@@ -13,7 +13,8 @@
  * 1. live is a subset of held; dead is the count of held and not live.
  * 2. Bits change under the lock only; the bytes of a live slot need none, for nobody else uses it (the contract of store.h).
  * 3. held_bytes <= capacity.
- * 4. Memory of a claimed leaf is touched only where it is held; and held it is as soon as the lock is free, unless the write fails.
+ * 4. Memory of a claimed leaf is touched only where it is held.  A slot is held from just before it is filled; until then it is its
+ *    writer's alone, and a write that fails takes it back.
  * Its time is that of copying memory at bytes_per_s. */
 #include "../base/mem.h"
 #include "kind.h"
