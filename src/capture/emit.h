@@ -7,3 +7,6 @@ void emit_init(bool plain);
 
 /* Lets the block of code, when it runs, record its references. */
 void emit_block(struct qemu_plugin_tb *tb);
+
+/* A thread has started: the second of the process, or a later one. */
+void emit_threads(void);

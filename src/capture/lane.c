@@ -39,7 +39,10 @@ static ref_t void_stage[RING_STAGE_WORDS] __attribute__((aligned(RING_STAGE_BYTE
 _Static_assert(RING_STAGE_BYTES >= LANE_NAME_MAX + sizeof(struct ring_record), "the void takes any record");
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 
-enum { RING_WAKE = 8 }; /* entries that are worth waking the consumer for */
+enum {
+	RING_WAKE = 8, /* entries that are worth waking the consumer for */
+	STAGE_LIMIT = RING_STAGE_WORDS - RING_SLACK_WORDS,
+};
 
 /* A process was killed while it held the lock: a chunk that was on its way into the queue belongs to nobody now. */
 static void ring_repair(void)
@@ -232,10 +235,16 @@ void lane_flush(struct ring_lane *lane)
 		wake_consumer();
 }
 
+static void lane_void(struct ring_lane *lane)
+{
+	lane->cursor = void_stage;
+	lane->limit = void_stage + STAGE_LIMIT;
+}
+
 void lane_full(struct ring_lane *lane)
 {
 	if (ring_off) {
-		lane->cursor = void_stage;
+		lane_void(lane);
 		return;
 	}
 	stage_empty(lane);
@@ -247,11 +256,12 @@ void lane_open(unsigned vcpu)
 {
 	struct ring_lane *lane = lane_of(vcpu);
 	if (ring_off) {
-		lane->cursor = void_stage;
+		lane_void(lane);
 		return;
 	}
 	ring_lock();
 	lane->stage = take_or_wait(ring->stage_owner, 0);
+	lane->limit = ring_stage(ring, lane->stage) + STAGE_LIMIT;
 	chunk_open(lane);
 	if (lane_space.n_lanes <= vcpu)
 		__atomic_store_n(&lane_space.n_lanes, vcpu + 1, __ATOMIC_RELEASE);

@@ -56,10 +56,10 @@ void lane_fork_done(unsigned vcpu, int64_t pid);
 /* This process sends a signal to another, or to itself. */
 void lane_signal(int32_t host_pid, uint32_t signal);
 
-/* Is the stage that next points into full? */
-static inline __attribute__((always_inline)) bool lane_is_full(const ref_t *next)
+/* Is the stage full when the cursor is at next? */
+static inline __attribute__((always_inline)) bool lane_is_full(const struct ring_lane *lane, const ref_t *next)
 {
-	return __builtin_expect(((uintptr_t)next & (RING_STAGE_BYTES - 1)) >= RING_STAGE_BYTES - RING_SLACK_WORDS * 8, 0);
+	return __builtin_expect(next >= lane->limit, 0);
 }
 
 /* Moves the cursor over words that have been written.  => the caller sees to a full stage. */
@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) void lane_put(struct ring_lane *lan
 	ref_t *at = lane->cursor;
 	at->word = word;
 	lane_move(lane, at + 1);
-	if (lane_is_full(at + 1))
+	if (lane_is_full(lane, at + 1))
 		lane_full(lane);
 }
 

@@ -51,6 +51,8 @@ static void on_thread_start(qemu_plugin_id_t id, unsigned vcpu)
 		_exit(125);
 	}
 	lane_open(vcpu);
+	if (vcpu > 0)
+		emit_threads();
 	if (!image_known)
 		return;
 	struct lane_records r;

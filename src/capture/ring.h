@@ -54,7 +54,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#define RING_MAGIC 0x70770002u /* changes with the layout: plugin and command must come from the same build */
+#define RING_MAGIC 0x70770003u /* changes with the layout: plugin and command must come from the same build */
 
 enum {
 	RING_CHUNK_BYTES = 131072,
@@ -70,7 +70,6 @@ enum {
 	RING_LANES = RING_SPACE_BYTES / 64 - 2, /* threads of a process at one time */
 	RING_QUEUE = 8192,          /* more than there are chunks: it cannot overflow */
 	RING_BACKLOG = 16,          /* entries */
-	RING_SLOTS = 4,             /* addresses that a lane keeps */
 };
 
 /* A thread's place to write: one line of the cache, so that threads do not disturb each other. */
@@ -80,8 +79,8 @@ struct ring_lane {
 	uint32_t stage;
 	uint32_t filled;    /* words in the chunk; a multiple of RING_LINE_WORDS */
 	uint32_t turn;      /* odd while the stage is being emptied */
-	uint64_t saved[RING_SLOTS]; /* addresses that a block of code keeps for its later references; the producer's own */
-	uint64_t unused;
+	ref_t *limit;       /* the stage counts as full when the cursor reaches it; the producer's own */
+	uint64_t unused[4];
 };
 
 enum ring_space_state {

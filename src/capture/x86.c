@@ -59,6 +59,8 @@ static const uint16_t one_byte[256] = {
 	[0x8d] = SPECIAL | M,                            /* lea */
 	[0x90] = OK,
 	[0x98] = OK | TO_AX, [0x99] = OK | TO_DX,
+	[0xa4] = SPECIAL, [0xa5] = SPECIAL,              /* movs */
+	[0xaa] = SPECIAL, [0xab] = SPECIAL,              /* stos */
 	[0xa8] = OK | I8, [0xa9] = OK | I32,
 	[0xb0 ... 0xb7] = OK | TO_CODE | I8, [0xb8 ... 0xbf] = OK | TO_CODE | I32,
 	[0xc0] = SPECIAL | M | I8, [0xc1] = SPECIAL | M | I8,
@@ -345,6 +347,19 @@ static bool special_stack(struct decode *d)
 	}
 }
 
+/* movs and stos, once or repeated. */
+static bool special_string(struct decode *d)
+{
+	unsigned bytes = d->opcode & 1 ? full_bytes(d) : 1;
+	bool moves = d->opcode < 0xa8;
+	if (moves)
+		add_access(d, (struct x86_access){ .base = X86_RSI, .index = X86_NONE }, false, bytes);
+	add_access(d, (struct x86_access){ .base = X86_RDI, .index = X86_NONE }, true, bytes);
+	d->insn->written = 1u << X86_RDI | (moves ? 1u << X86_RSI : 0) | (d->repeat ? 1u << X86_RCX : 0);
+	d->insn->repeated = d->repeat != 0;
+	return d->repeat != 0xf2 && !d->segment;
+}
+
 /* add, or, adc, sbb, and, sub, xor, cmp with an immediate: of which add and sub are followed. */
 static bool special_immediate(struct decode *d)
 {
@@ -434,6 +449,7 @@ static bool decode_special(struct decode *d)
 	switch (d->opcode) {
 	case 0x80: case 0x81: case 0x83: return special_immediate(d);
 	case 0x89: case 0x8b: case 0x8d: return special_move(d);
+	case 0xa4: case 0xa5: case 0xaa: case 0xab: return special_string(d);
 	case 0xc0: case 0xc1: case 0xd0: case 0xd1: case 0xd2: case 0xd3: return special_shift(d);
 	case 0xf6: case 0xf7: return special_unary(d);
 	case 0xfe: case 0xff: return special_five(d);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { X86_REGS = 16, X86_RSP = 4, X86_RBP = 5, X86_NONE = -1, X86_ACCESSES = 4 };
+enum { X86_REGS = 16, X86_RCX = 1, X86_RSP = 4, X86_RBP = 5, X86_RSI = 6, X86_RDI = 7, X86_NONE = -1, X86_ACCESSES = 4 };
 
 /* One access as QEMU makes it: of at most 8 bytes (wider ones are several).  Its address is
  * segment base + register base + register index << scale + disp, with the registers as they are before the instruction. */
@@ -21,6 +21,7 @@ struct x86_access {
 
 struct x86_insn {
 	bool known;          /* false: it may do anything */
+	bool repeated;       /* it does so once for each time that rcx counts; each time begins a block of its own */
 	uint8_t n_accesses;  /* in the order in which they are made */
 	struct x86_access access[X86_ACCESSES];
 	int8_t set, from;    /* register set becomes register from + add (X86_NONE: no such) */
