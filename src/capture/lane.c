@@ -168,12 +168,28 @@ static uint32_t stage_n_refs(const struct ring_lane *lane)
 	return __atomic_load_n(&lane->cursor, __ATOMIC_ACQUIRE) - ring_stage(ring, lane->stage);
 }
 
-/* Copies whole lines around the caches. */
+#ifdef __SSE2__
+static void lines_copy_16(ref_t *to, const ref_t *from, uint32_t n_words)
+{
+	for (uint32_t i = 0; i < n_words; i += 2)
+		_mm_stream_si128((__m128i *)(to + i), _mm_load_si128((const __m128i *)(from + i)));
+}
+
+__attribute__((target("avx2"))) static void lines_copy_32(ref_t *to, const ref_t *from, uint32_t n_words)
+{
+	for (uint32_t i = 0; i < n_words; i += 4)
+		_mm256_stream_si256((__m256i *)(to + i), _mm256_load_si256((const __m256i *)(from + i)));
+}
+#endif
+
+/* Copies whole lines around the caches.  The wider the stores, the fewer of them wait for their line to be complete. */
 static void lines_copy(ref_t *to, const ref_t *from, uint32_t n_words)
 {
 #ifdef __SSE2__
-	for (uint32_t i = 0; i < n_words; i += 2)
-		_mm_stream_si128((__m128i *)(to + i), _mm_load_si128((const __m128i *)(from + i)));
+	if (__builtin_cpu_supports("avx2"))
+		lines_copy_32(to, from, n_words);
+	else
+		lines_copy_16(to, from, n_words);
 #else
 	memcpy(to, from, n_words * sizeof(*to));
 #endif

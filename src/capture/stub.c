@@ -129,7 +129,7 @@ static void op_jump(const void *to)
 	BYTES(0xff, 0xe0);
 }
 
-/* jae, ja, je: 3, 7, 4.  => where the distance stands that jump_set fills in. */
+/* jae, je, jne, ja: 3, 4, 5, 7.  => where the distance stands that jump_set fills in. */
 static uint8_t *op_jump_if(unsigned condition)
 {
 	BYTES(0x0f, 0x80 | condition);
@@ -143,10 +143,26 @@ static void jump_set(uint8_t *jump, const uint8_t *to)
 	memcpy(jump - 4, &distance, sizeof(distance));
 }
 
+static void op_jump_near(const uint8_t *to)
+{
+	BYTES(0xe9);
+	number(0, 4);
+	jump_set(code, to);
+}
+
 /* ---- words ---- */
+
+/* A check that is made elsewhere, when it must be. */
+struct check {
+	unsigned reg;
+	int64_t low, end;
+	uint8_t *jump, *back;
+};
 
 struct making {
 	const struct shape *shape;
+	struct check check[BLOCK_WORDS];
+	unsigned n_checks;
 	uint8_t *careful[BLOCK_WORDS]; /* jumps to the careful way */
 	unsigned n_careful;
 };
@@ -175,23 +191,37 @@ static unsigned make_address(const struct block_word *w)
 }
 
 /* Leaves for the careful way unless all bytes that words of this address touch lie in one page. */
-static void make_check(struct making *k, unsigned reg, const struct block_word *w, unsigned n)
+static void make_range_check(struct making *k, unsigned reg, int64_t low, int64_t end)
 {
-	int64_t low = INT64_MAX, end = INT64_MIN;
-	for (unsigned i = 0; i < n; i++) {
-		if (w[i].bytes == 1 || !words_same_address(&w[i], w))
-			continue;
-		low = w[i].add < low ? w[i].add : low;
-		end = w[i].add + w[i].bytes > end ? w[i].add + w[i].bytes : end;
-	}
-	if (end < low)
-		return;
 	op_lea(false, R9, reg, (int32_t)low);
 	BYTES(0x41, 0x81, 0xe1); /* and */
 	number(STUB_PAGE - 1, 4);
 	BYTES(0x41, 0x81, 0xf9); /* cmp */
 	number(STUB_PAGE - (end - low), 4);
 	k->careful[k->n_careful++] = op_jump_if(7);
+}
+
+/* Words that lie as their width asks for reach into no other page; only if they do not, it matters where they lie. */
+static void make_check(struct making *k, unsigned reg, const struct block_word *w, unsigned n)
+{
+	int64_t low = INT64_MAX, end = INT64_MIN;
+	unsigned width = 1, odd = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (w[i].bytes == 1 || !words_same_address(&w[i], w))
+			continue;
+		low = w[i].add < low ? w[i].add : low;
+		end = w[i].add + w[i].bytes > end ? w[i].add + w[i].bytes : end;
+		width = w[i].bytes > width ? w[i].bytes : width;
+		odd |= (unsigned)w[i].add & (w[i].bytes - 1u);
+	}
+	if (end < low)
+		return;
+	if (odd) {
+		make_range_check(k, reg, low, end);
+		return;
+	}
+	BYTES(0x40 | reg >> 3, 0xf6, 0xc0 | (reg & 7), width - 1); /* test */
+	k->check[k->n_checks++] = (struct check){ .reg = reg, .low = low, .end = end, .jump = op_jump_if(5), .back = code };
 }
 
 static void make_constant(struct making *k, const struct block_word *w, unsigned at)
@@ -280,14 +310,17 @@ static void make_stub(struct shape *s)
 		}
 		make_end(s->n_always);
 	}
+	for (unsigned i = 0; i < k.n_checks; i++) {
+		jump_set(k.check[i].jump, code);
+		make_range_check(&k, k.check[i].reg, k.check[i].low, k.check[i].end);
+		op_jump_near(k.check[i].back);
+	}
 	for (unsigned i = 0; i < k.n_careful; i++)
 		jump_set(k.careful[i], code);
 	op_move(R8, data_register(s));
 	op_constant(RSI, s);
 	op_move(RCX, RBP);
-	BYTES(0xe9);
-	number(0, 4);
-	jump_set(code, careful_way);
+	op_jump_near(careful_way);
 }
 
 /* ---- shapes ---- */
