@@ -3,6 +3,7 @@
  *     live touch PAGES              first touch, then reads and writes in order and at random, of anonymous memory of so many pages
  *     live cycle PAGES TIMES        reads in order over all of it, so often
  *     live threads PAGES THREADS    threads that read at random, each in its own part
+ *     live warm PAGES               touches so many pages and gives them back
  *     live floor PAGES              the raw round trip: a fault of one thread, answered by another on the same processor
  *
  * Prints one line of "name value" pairs: nanoseconds a page of wall time, cpu_* of processor time.  Each page carries its number; a
@@ -176,11 +177,15 @@ int main(int argc, char **argv)
 	uint64_t more = 0;
 	struct pw_why why = { "" };
 	if (argc < 3 || text_size(argv[2], &n_pages, &why) || !n_pages || (argc > 3 && text_size(argv[3], &more, &why)))
-		return complain("live touch PAGES | cycle PAGES TIMES | threads PAGES THREADS | floor PAGES");
+		return complain("live touch PAGES | cycle PAGES TIMES | threads PAGES THREADS | warm PAGES | floor PAGES");
 	if (!memory_map())
 		return complain("no memory");
 	if (!strcmp(argv[1], "touch"))
 		return bench_touch();
+	if (!strcmp(argv[1], "warm")) {
+		touch_all();
+		return 0;
+	}
 	if (!strcmp(argv[1], "cycle"))
 		return bench_cycle(more);
 	if (!strcmp(argv[1], "threads"))
