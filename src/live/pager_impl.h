@@ -15,6 +15,7 @@ struct pager_server {
 	bool serves;                 /* it is needed now */
 	uint32_t turn;               /* of config.turn, when that was decided */
 	uint64_t served_ns;          /* when it last had something to do */
+	unsigned n_served;           /* faults, since the pager last looked who serves most */
 };
 
 struct pager {
@@ -32,7 +33,11 @@ struct pager {
 	sigset_t signals;            /* of who holds the lock */
 	struct pager_server server[PAGER_SERVERS];
 	unsigned n_servers;          /* started; the first one alone starts others */
-	unsigned n_serving;          /* of them */
+	unsigned n_serving;          /* of them: those of the processors the program runs on */
+	unsigned lone;               /* the number, plus one, of the only one of these that is awake; 0: all are */
+	uint32_t calls;              /* a futex: who rests is called */
+	unsigned n_looked, n_mixed, n_windows; /* faults, and those of another thread than before, in this window; windows served alone */
+	uint64_t window_ns;          /* when it began */
 	bool quit;                   /* atomic */
 	struct store *child_swap;    /* during a fork; NULL: there is none, child_why says why */
 	struct pw_why child_why;

@@ -9,12 +9,18 @@
  *      processor 0     T0 faults | serves T0's: lock, bring, unlock, wake | T0 runs on            | T0 faults | serves ...
  *      processor 1     T1 runs        | T1 faults | waits for the lock, brings, unlocks, wakes    | T1 runs on
  *
+ * While one thread alone faults, the server beside it is awake alone.  Who that is shows a window of faults for which all are awake: the
+ * one that served most.
+ *
  * 1. One server, number 0, is always there, and serves wherever the program is.  The others are started when they are first needed.
- * 2. Who waits for a page is woken after the lock is free, if there is more than one server: it takes the processor at once.
+ * 2. Who waits for a page is woken after the lock is free, if several servers are awake: it takes the processor at once.
  * 3. Who finds nothing to serve does not look again before another thread has run on its processor or a moment has passed; otherwise the
  *    server of an idle processor would take the faults of the others, and wake their threads from afar.
+ * 4. A server that is awake alone calls the others as soon as another thread faults, faults become rare, or the program has moved; and now
+ *    and then, for its thread may have been moved.
  * Rejected: servers that sleep until a fault wakes them (all are woken, each on its processor, for each fault); a lower scheduling class
- * for them (a server that is preempted while it holds the lock stops all; one beside a program that computes starves).
+ * for them (a server that is preempted while it holds the lock stops all; one beside a program that computes starves); all awake for a
+ * lone thread (each page that is write-protected or dropped then interrupts the processors they wait on: 25 us a fault instead of 15).
  * Source: docs/DECISIONS.md has the measurements. */
 #include "pager_impl.h"
 #include "../base/clock.h"
@@ -25,8 +31,11 @@
 #include <unistd.h>
 
 /* SWITCH_NS: a yield that takes so long let somebody else run.  LOOKS: yields without that between two looks for faults.  PATIENCE_NS: a
- * server that had nothing to do for so long sleeps. */
-enum { FAULTS = 16, SERVED_EVERY = 64, REFUSED_MOST = 10000, SWITCH_NS = 1200, LOOKS = 60, PATIENCE_NS = 200000 };
+ * server that had nothing to do for so long sleeps.  WINDOW: faults after which it is decided who is awake; RARE_NS: faults are rare when
+ * they take so long.  MIXED: so many of them come from another thread than the one before when several threads fault.  WINDOWS: as many
+ * are served by one alone in a row. */
+enum { FAULTS = 16, SERVED_EVERY = 64, REFUSED_MOST = 10000, SWITCH_NS = 1200, LOOKS = 60, PATIENCE_NS = 200000,
+       WINDOW = 64, RARE_NS = 6400000, MIXED = 8, WINDOWS = 16 };
 
 static void fault_refused(struct pager *p, uint64_t page, const char *why)
 {
@@ -61,6 +70,7 @@ static void fault_serve(struct pager *p, const struct uffd_fault *f)
 	uint64_t page = page_of(f);
 	vaddr_t at = inside(p, page);
 	enum access_kind kind = f->write ? ACCESS_STORE : ACCESS_LOAD;
+	p->n_mixed += f->thread != p->faulted;
 	p->faults_mixed += f->thread != p->faulted;
 	p->faulted = f->thread;
 	enum host_touch touch = pmap_host_touch(process_pmap(p->process), vpn_of(at, 12), kind);
@@ -87,21 +97,74 @@ static void faults_served(struct pager *p, unsigned n)
 		p->config.served(p->config.ctx);
 }
 
-static void faults_serve(struct pager *p, const struct uffd_fault *fault, unsigned n)
+/* ---- which servers are awake ---- */
+
+static bool is_shared(const struct pager *p)
+{
+	return p->n_serving > 1 && !p->lone;
+}
+
+/* => the lock is held */
+static void awake_set(struct pager *p, unsigned lone)
+{
+	__atomic_store_n(&p->lone, lone, __ATOMIC_RELAXED);
+	p->n_windows = 0;
+	pmap_host_quiet(p->pmap, is_shared(p));
+	uffd_set_waiting(&p->uffd, !is_shared(p));
+	if (lone)
+		return;
+	__atomic_fetch_add(&p->calls, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &p->calls, FUTEX_WAKE, PAGER_SERVERS, NULL, NULL, 0);
+}
+
+static void window_begin(struct pager *p, uint64_t now)
+{
+	p->n_looked = p->n_mixed = 0;
+	p->window_ns = now;
+	for (unsigned i = 0; i < p->n_servers; i++)
+		p->server[i].n_served = 0;
+}
+
+static unsigned busiest(const struct pager *p)
+{
+	unsigned best = 0;
+	for (unsigned i = 1; i < p->n_serving; i++)
+		best = p->server[i].n_served > p->server[best].n_served ? i : best;
+	return best;
+}
+
+/* The server has served n more.  => the lock is held */
+static void window_count(struct pager *p, struct pager_server *s, unsigned n, uint64_t now)
+{
+	s->n_served += n;
+	p->n_looked += n;
+	if (p->n_serving == 1 || p->n_looked < WINDOW)
+		return;
+	bool alone = p->n_mixed < MIXED && now - p->window_ns < RARE_NS;
+	if (p->lone && (!alone || ++p->n_windows == WINDOWS))
+		awake_set(p, 0);
+	else if (!p->lone && alone)
+		awake_set(p, busiest(p) + 1);
+	window_begin(p, now);
+}
+
+static void faults_serve(struct pager *p, struct pager_server *s, const struct uffd_fault *fault, unsigned n)
 {
 	pager_mutex_lock(p);
 	uint64_t from = clock_ns();
-	bool shared = p->n_serving > 1;
+	bool shared = is_shared(p);
 	for (unsigned i = 0; i < n; i++)
 		fault_serve(p, &fault[i]);
-	p->faults_ns += clock_ns() - from;
+	s->served_ns = clock_ns();
+	p->faults_ns += s->served_ns - from;
 	faults_served(p, n);
+	window_count(p, s, n, s->served_ns);
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; shared && i < n; i++)
 		uffd_wake(&p->uffd, page_of(&fault[i]), PAGER_PAGE);
 }
 
-/* ---- which servers serve, and where ---- */
+/* ---- which servers there are, and where ---- */
 
 /* Every n_serving-th processor of the set, from its own on.  One server of several keeps to what is its own; one alone goes where the
  * program is, all of it. */
@@ -141,8 +204,17 @@ static void serving_set(struct pager *p, unsigned n)
 		continue;
 	pager_mutex_lock(p);
 	p->n_serving = p->n_servers < n ? p->n_servers : n;
-	pmap_host_quiet(p->pmap, p->n_serving > 1);
-	uffd_set_waiting(&p->uffd, p->n_serving == 1);
+	window_begin(p, clock_ns());
+	awake_set(p, 0);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The others rest: the first of them may, who has to know as well. */
+static void others_call(struct pager *p)
+{
+	pager_mutex_lock(p);
+	if (p->lone)
+		awake_set(p, 0);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -157,6 +229,8 @@ static void server_move(struct pager_server *s, uint32_t turn)
 	n = !n ? 1 : n < PAGER_SERVERS ? n : PAGER_SERVERS;
 	if (s->number == 0)
 		serving_set(p, n);
+	else
+		others_call(p);
 	s->serves = s->number < n;
 	if (s->serves)
 		server_place(s, &where, n);
@@ -164,12 +238,30 @@ static void server_move(struct pager_server *s, uint32_t turn)
 
 /* ---- a server ---- */
 
-static void server_sleep(struct pager_server *s)
+static void sleep_while(const uint32_t *word, uint32_t value)
 {
 	int type;
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	syscall(SYS_futex, s->pager->config.turn, FUTEX_WAIT, s->turn, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
 	pthread_setcanceltype(type, &type);
+}
+
+/* => true: it may serve now */
+static bool server_is_awake(struct pager_server *s)
+{
+	struct pager *p = s->pager;
+	uint32_t turn = p->config.turn ? __atomic_load_n(p->config.turn, __ATOMIC_ACQUIRE) : 0;
+	uint32_t calls = __atomic_load_n(&p->calls, __ATOMIC_ACQUIRE);
+	unsigned lone = __atomic_load_n(&p->lone, __ATOMIC_RELAXED);
+	if (turn != s->turn)
+		server_move(s, turn);
+	else if (!s->serves)
+		sleep_while(p->config.turn, turn);
+	else if (lone && lone != s->number + 1)
+		sleep_while(&p->calls, calls);
+	else
+		return true;
+	return false;
 }
 
 /* Nothing to serve, and others serve as well. */
@@ -196,27 +288,20 @@ static void *server_run(void *arg)
 	pager_enter(p);
 	s->serves = true;
 	for (int n = 0; n >= 0 && !__atomic_load_n(&p->quit, __ATOMIC_RELAXED);) {
-		uint32_t turn = p->config.turn ? __atomic_load_n(p->config.turn, __ATOMIC_ACQUIRE) : 0;
-		if (turn != s->turn)
-			server_move(s, turn);
-		if (!s->serves) {
-			server_sleep(s);
+		if (!server_is_awake(s))
 			continue;
-		}
 		n = uffd_read(&p->uffd, fault, FAULTS);
-		if (n > 0) {
-			faults_serve(p, fault, (unsigned)n);
-			s->served_ns = clock_ns();
-		} else if (p->n_serving > 1) {
+		if (n > 0)
+			faults_serve(p, s, fault, (unsigned)n);
+		else if (is_shared(p))
 			server_stand_by(s);
-		}
 	}
 	return NULL;
 }
 
 bool pager_serve(struct pager *p)
 {
-	p->n_servers = 0;
+	p->n_servers = p->lone = 0;
 	p->n_serving = 1;
 	pmap_host_quiet(p->pmap, false);
 	return server_start(p, 0);
