@@ -171,9 +171,8 @@ int cli_end_like(int exit_status, int signal_number)
 	return 128 + signal_number;
 }
 
-int cli_write(const char *what, const char *name, FILE *out, const char *text, size_t bytes)
+int cli_put(FILE *out, const char *text, size_t bytes)
 {
-	const char *shown = !name ? "standard error" : strcmp(name, "-") == 0 ? "standard output" : name;
 	errno = 0;
 	bool ok = fwrite(text, 1, bytes, out) == bytes;
 	ok = fflush(out) == 0 && ok;
@@ -182,7 +181,17 @@ int cli_write(const char *what, const char *name, FILE *out, const char *text, s
 		ok = fclose(out) == 0 && ok;
 		error = error ? error : errno;
 	}
-	if (ok)
-		return CLI_OK;
+	return ok ? 0 : error ? error : EIO;
+}
+
+int cli_not_written(const char *what, const char *name, int error)
+{
+	const char *shown = !name ? "standard error" : strcmp(name, "-") == 0 ? "standard output" : name;
 	return cli_error("the %s could not be written to %s: %s", what, shown, strerror(error));
+}
+
+int cli_write(const char *what, const char *name, FILE *out, const char *text, size_t bytes)
+{
+	int error = cli_put(out, text, bytes);
+	return error ? cli_not_written(what, name, error) : CLI_OK;
 }

@@ -57,3 +57,6 @@ int cli_end_like(int exit_status, int signal);
 /* Writes text to the named file ("-" is standard output), or to standard error when name is NULL.
  * => CLI_FAILED, said, when any of it could not be written. */
 int cli_write(const char *what, const char *name, FILE *open, const char *text, size_t bytes);
+/* The two halves of that.  cli_put closes what is no standard stream.  => 0 or an errno */
+int cli_put(FILE *open, const char *text, size_t bytes);
+int cli_not_written(const char *what, const char *name, int error);

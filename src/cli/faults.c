@@ -368,7 +368,7 @@ static int faults_all(struct faults_verb *v, int argc, char **argv)
 int cli_faults(int argc, char **argv)
 {
 	struct faults_verb v = {
-		.text = { .option = "--report", .what = "report" }, .json = { .option = "--json", .what = "JSON" },
+		.text = { .option = "--report", .what = "report", .reader_may_go = true }, .json = { .option = "--json", .what = "JSON" },
 	};
 	int status = faults_all(&v, argc, argv);
 	if (v.held)

@@ -31,8 +31,10 @@ int output_write(struct output *o, output_render render, void *ctx)
 	whole = memory && fclose(memory) == 0 && whole;
 	int status;
 	if (whole) {
-		status = cli_write(o->what, o->name ? o->name : output_is_stdout(o) ? "-" : NULL, o->file, text, bytes);
+		const char *name = o->name ? o->name : output_is_stdout(o) ? "-" : NULL;
+		int error = cli_put(o->file, text, bytes);
 		o->file = NULL;
+		status = !error || (error == EPIPE && o->reader_may_go) ? CLI_OK : cli_not_written(o->what, name, error);
 	} else {
 		status = o->why && *o->why->text ? cli_error("%s", o->why->text) : cli_error("out of memory for the %s", o->what);
 	}

@@ -10,6 +10,7 @@ struct output {
 	const char *what;     /* "CSV" */
 	const char *name;     /* a file, "-": standard output, NULL: was not asked for */
 	FILE *file;           /* while it is open */
+	bool reader_may_go;   /* a pipe that nobody reads any more is no failure */
 	const struct pw_why *why; /* where rendering says why it could not; NULL or nothing there: for want of memory */
 };
 
