@@ -6,7 +6,9 @@
  * and knows the last who came: nobody there, or one who is somebody else, and the tag is nowhere.  Only a home of several, whose
  * last comer is another, is searched for.
  *
- *      ring:  head <-> oldest <-> ... <-> newest <-> head          home 7:  2 tenants, the last is entry 12
+ *      ring:  oldest <-> ... <-> newest <-> oldest                 home 7:  2 tenants, the last is entry 12
+ *
+ * The newest stands just before the oldest, so filling the oldest moves nothing: the next one is the oldest then.
  *
  * 1. Empty entries are older than all others.
  * 2. The tenants of a home are the entries whose tags are at home there.  If there is one, it is the one known.
@@ -20,12 +22,12 @@ enum pw_err pwc_init(struct pwc *p, uint32_t n)
 	*p = (struct pwc){ .n = n };
 	if (n == 0)
 		return PW_OK;
-	p->entry = mem_zalloc(n + 1, sizeof *p->entry);
+	p->entry = mem_zalloc(n, sizeof *p->entry);
 	if (!p->entry)
 		return PW_NOMEM;
-	for (uint32_t i = 0; i <= n; i++) {
-		p->entry[i].newer = (uint16_t)(i < n ? i + 1 : 0);
-		p->entry[i].older = (uint16_t)(i ? i - 1 : n);
+	for (uint32_t i = 0; i < n; i++) {
+		p->entry[i].newer = (uint16_t)(i + 1 < n ? i + 1 : 0);
+		p->entry[i].older = (uint16_t)(i ? i - 1 : n - 1);
 	}
 	return PW_OK;
 }
@@ -48,17 +50,17 @@ void pwc_drop(struct pwc *p, uint32_t i)
 	if (!p->entry[i].tag)
 		return;
 	pwc_move_out(p, i);
-	pwc_unlink(p, i);
-	pwc_link(p, i, p->n, p->entry[p->n].newer);
+	if (i == p->oldest)
+		return;
+	pwc_to_end(p, i);
+	p->oldest = i;
 }
 
 const char *pwc_flaw(const struct pwc *p)
 {
-	uint32_t tenants[PWC_HOMES] = { 0 }, at = p->n, filled = 0;
-	for (uint32_t i = 0; i < p->n; i++) {
-		uint32_t older = at;
-		at = p->entry[at].newer;
-		if (at >= p->n || p->entry[at].older != older)
+	uint32_t tenants[PWC_HOMES] = { 0 }, at = p->oldest, filled = 0;
+	for (uint32_t i = 0; i < p->n; i++, at = p->entry[at].newer) {
+		if (at >= p->n || p->entry[at].newer >= p->n || p->entry[p->entry[at].newer].older != at || (i && at == p->oldest))
 			return "pwc: the ring is broken";
 		if (p->entry[at].tag)
 			tenants[pwc_home(p->entry[at].tag)]++;

@@ -14,12 +14,13 @@ enum { PWC_HOMES = 256 };
 struct pwc_entry {
 	uint64_t tag;          /* 0: empty */
 	pfn_t table;
-	uint16_t newer, older; /* neighbours in the order of last use: a ring with the head at place n */
+	uint16_t newer, older; /* neighbours in the order of last use; newer than the newest is the oldest */
 	uint8_t rights;
 };
 struct pwc {
 	uint32_t n;
-	struct pwc_entry *entry;            /* n of them, and the head */
+	uint32_t oldest;                    /* the entry used longest ago */
+	struct pwc_entry *entry;            /* n of them */
 	uint16_t tenants[PWC_HOMES];        /* how many entries have a tag at home there */
 	uint16_t tenant[PWC_HOMES];         /* one of them, if any */
 };
@@ -49,26 +50,25 @@ static inline uint32_t pwc_find(const struct pwc *p, uint64_t tag)
 	return PWC_NONE;
 }
 
-static inline void pwc_unlink(struct pwc *p, uint32_t i)
+/* An entry that is not the oldest moves to where the ring closes: it is the newest, and the oldest for whoever says so. */
+static inline void pwc_to_end(struct pwc *p, uint32_t i)
 {
-	p->entry[p->entry[i].older].newer = p->entry[i].newer;
-	p->entry[p->entry[i].newer].older = p->entry[i].older;
-}
-
-static inline void pwc_link(struct pwc *p, uint32_t i, uint32_t older, uint32_t newer)
-{
-	p->entry[i].older = (uint16_t)older;
-	p->entry[i].newer = (uint16_t)newer;
-	p->entry[older].newer = p->entry[newer].older = (uint16_t)i;
+	struct pwc_entry *const entry = p->entry;
+	entry[entry[i].older].newer = entry[i].newer;
+	entry[entry[i].newer].older = entry[i].older;
+	uint32_t oldest = p->oldest, newest = entry[oldest].older;
+	entry[i].older = (uint16_t)newest;
+	entry[i].newer = (uint16_t)oldest;
+	entry[newest].newer = entry[oldest].older = (uint16_t)i;
 }
 
 /* It was used just now. */
 static inline void pwc_use(struct pwc *p, uint32_t i)
 {
-	if (p->entry[p->n].older == i)
-		return;
-	pwc_unlink(p, i);
-	pwc_link(p, i, p->entry[p->n].older, p->n);
+	if (i == p->oldest)
+		p->oldest = p->entry[i].newer;
+	else if (p->entry[i].newer != p->oldest)
+		pwc_to_end(p, i);
 }
 
 /* The entry has no tag any more, and its home knows. */
@@ -83,7 +83,7 @@ static inline void pwc_move_out(struct pwc *p, uint32_t i)
 /* A tag that is not there takes the place of the one used longest ago. */
 static inline void pwc_fill(struct pwc *p, uint64_t tag, pfn_t table, uint8_t rights)
 {
-	uint32_t i = p->entry[p->n].newer, home = pwc_home(tag);
+	uint32_t i = p->oldest, home = pwc_home(tag);
 	struct pwc_entry *e = &p->entry[i];
 	if (e->tag)
 		pwc_move_out(p, i);
@@ -92,5 +92,5 @@ static inline void pwc_fill(struct pwc *p, uint64_t tag, pfn_t table, uint8_t ri
 	e->rights = rights;
 	p->tenants[home]++;
 	p->tenant[home] = (uint16_t)i;
-	pwc_use(p, i);
+	p->oldest = e->newer;
 }
