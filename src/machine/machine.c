@@ -1,8 +1,8 @@
 /* machine.c - building a machine, running references on it, and what it tells about frames.
  *
  * The inner loop is the reason this room exists.  It does for each reference what a TLB hit does, and nothing else: compare one
- * word, store the time.  Kinds are counted afterwards for the whole batch.  Anything unusual leaves the loop for
- * mmu_reference(), which does one reference completely, and the loop goes on.
+ * word, store the time.  Kinds are counted afterwards for the whole batch.  Anything unusual leaves the loop for the MMU, which
+ * does references completely until one is an ordinary hit again.
  *
  * Rejected: searching the ways of the set on every reference (as slow again, and with full associativity hopeless); keeping
  * lists by recency in the TLB or among frames (a hit would be several stores); a callback on faults (the arrow would point up). */
@@ -77,9 +77,7 @@ enum pw_err machine_create(const struct machine_config *c, struct machine **ret,
 	m->config.log_touches = c->log_touches && !c->log_every;
 	m->config.format = &m->format;
 	m->config.cpu = &m->model;
-	m->walk = walk_instance(&m->format);
-	m->unusual = m->format.two_roots || c->host;
-	m->region_shift = m->format.page_shift + m->format.index_bits[0];
+	m->serve = mmu_instance(&m->format);
 	m->top = m->format.levels - m->format.top_in_registers;
 	m->keep = ~(((1ull << m->format.page_shift) - 1) << REF_KIND_BITS);
 	enum pw_err err = machine_fill(m, why);
@@ -111,9 +109,6 @@ void machine_destroy(struct machine *m)
 
 /* ---- running ---- */
 
-/* So many references in a row that are no quick hits, with fewer than STORM_GAP hits between two, are worth looking ahead. */
-enum { STORM = 8, STORM_GAP = 2 };
-
 /* How many of refs[0 .. n) are quick hits before the first that is not; each is stamped with its time and, if observed, logged. */
 static inline __attribute__((always_inline)) uint64_t run_quick(struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n,
 								uint64_t now, const bool observed)
@@ -122,13 +117,12 @@ static inline __attribute__((always_inline)) uint64_t run_quick(struct machine *
 	uint64_t *const stamp = c->tlb.stamp;
 	uint64_t i = 0;
 	for (; i < n; i++) {
-		uint64_t kept = refs[i].word & keep;
-		uint64_t slot = c->quick[quick_index(kept)] ^ kept;
-		if (slot & keep)
+		uint64_t slot = quick_slot(c, keep, refs[i]);
+		if (slot == QUICK_NONE)
 			break;
-		stamp[slot >> REF_KIND_BITS] = now + i;
+		stamp[slot] = now + i;
 		if (observed)
-			m->every[m->log_n++] = tlb_entry_pfn(c->tlb.entry[slot >> REF_KIND_BITS]);
+			m->every[m->log_n++] = tlb_entry_pfn(c->tlb.entry[slot]);
 	}
 	return i;
 }
@@ -162,20 +156,16 @@ static inline __attribute__((always_inline)) struct machine_stop run(struct mach
 	struct cpu *c = &m->cpu[cpu];
 	struct machine_stop stop = { .why = MACHINE_DONE };
 	const uint64_t begin = m->now + 1;
-	struct tlb_entry e;
-	uint64_t i = 0, slow_end = 0, storm = 0;
+	uint64_t i = 0;
 	while ((i += run_quick(m, c, refs + i, n - i, begin + i, observed)) < n) {
-		storm = i - slow_end < STORM_GAP ? storm + 1 : 0;
-		if (storm >= STORM)
-			mmu_foresee(m, c, refs + i, n - i);
-		enum machine_fault fault = mmu_reference(m, c, ref_va(refs[i]), ref_kind(refs[i]), begin + i, observed ? &e : NULL);
-		if (fault != MACHINE_FAULT_NONE) {
-			stop = stop_at(c, ref_va(refs[i]), ref_kind(refs[i]), fault);
+		const struct served s = m->serve(m, c, refs + i, observed ? 1 : n - i, begin + i);
+		if (observed && s.done && (begin + i != m->expected_at || tlb_entry_pfn(s.last).v != m->expected.v))
+			m->every[m->log_n++] = tlb_entry_pfn(s.last);
+		i += s.done;
+		if (s.fault != MACHINE_FAULT_NONE) {
+			stop = stop_at(c, ref_va(refs[i]), ref_kind(refs[i]), s.fault);
 			break;
 		}
-		if (observed && (begin + i != m->expected_at || tlb_entry_pfn(e).v != m->expected.v))
-			m->every[m->log_n++] = tlb_entry_pfn(e);
-		slow_end = ++i;
 	}
 	stop.done = i;
 	m->now += i;
@@ -196,14 +186,14 @@ struct machine_stop machine_run(struct machine *m, unsigned cpu, const ref_t *re
 
 struct machine_stop machine_translate(struct machine *m, unsigned cpu, vaddr_t va, enum access_kind kind, paddr_t *ret)
 {
-	struct tlb_entry e;
-	enum machine_fault fault = mmu_reference(m, &m->cpu[cpu], va, kind, m->now + 1, &e);
-	if (fault != MACHINE_FAULT_NONE)
-		return stop_at(&m->cpu[cpu], va, kind, fault);
+	const ref_t ref = ref_make(va, kind);
+	const struct served s = m->serve(m, &m->cpu[cpu], &ref, 1, m->now + 1);
+	if (s.fault != MACHINE_FAULT_NONE)
+		return stop_at(&m->cpu[cpu], va, kind, s.fault);
 	m->now++;
 	m->counts.references[kind]++;
-	uint64_t page = 1ull << ptfmt_level_shift(&m->format, tlb_entry_level(e));
-	*ret = paddr_add(pfn_addr(tlb_entry_pfn(e), m->format.page_shift), va.v & (page - 1));
+	uint64_t page = 1ull << ptfmt_level_shift(&m->format, tlb_entry_level(s.last));
+	*ret = paddr_add(pfn_addr(tlb_entry_pfn(s.last), m->format.page_shift), va.v & (page - 1));
 	return (struct machine_stop){ .why = MACHINE_DONE, .done = 1 };
 }
 
@@ -501,6 +491,24 @@ void machine_nested(const struct machine *m, struct machine_nested *ret)
 void machine_counts(const struct machine *m, struct machine_counts *ret)
 {
 	*ret = m->counts;
+	for (unsigned from = 0; from < PTFMT_LEVELS; from++)
+		for (unsigned to = 0; to <= from; to++) {
+			uint64_t n = m->walked[from][to];
+			ret->walks += n;
+			if (from + 1 < m->top)
+				ret->pwc_hits[from + 1] += n;
+			for (unsigned level = to; level <= from; level++)
+				ret->walk_level[level] += n;
+		}
+}
+
+/* References of a kind that a rank did not know: their search ended behind it. */
+static uint64_t rank_missed(const struct tlb_bank *b, unsigned kind, unsigned rank)
+{
+	uint64_t n = 0;
+	for (unsigned end = rank + 1; end <= b->depth[kind]; end++)
+		n += b->ended[kind][end];
+	return n;
 }
 
 /* Who looks at a rank is whoever found nothing in the rank before it; every reference looks at the first. */
@@ -509,12 +517,12 @@ struct tlb_counts machine_tlb_counts(const struct machine *m, unsigned i)
 	struct tlb_counts t = { .name = m->cpu[0].tlb.group[i] };
 	for (unsigned n = 0; n < m->config.n_cpus; n++)
 		for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
-			const struct tlb_rank *r = m->cpu[n].tlb.rank[kind];
-			for (unsigned d = 0; d < m->cpu[n].tlb.depth[kind]; d++) {
-				if (!(r[d].groups >> i & 1))
+			const struct tlb_bank *b = &m->cpu[n].tlb;
+			for (unsigned rank = 0; rank < b->depth[kind]; rank++) {
+				if (!(b->rank[kind][rank].groups >> i & 1))
 					continue;
-				t.misses += r[d].missed;
-				t.accesses += d > 0 ? r[d - 1].missed : n == 0 ? m->counts.references[kind] : 0;
+				t.misses += rank_missed(b, kind, rank);
+				t.accesses += rank > 0 ? rank_missed(b, kind, rank - 1) : n == 0 ? m->counts.references[kind] : 0;
 			}
 		}
 	t.hits = t.accesses - t.misses;

@@ -2,72 +2,99 @@
  *
  * In phases over one context: look through the TLB ranks; walk, from the lowest level a walk cache knows; check rights; fill
  * from the rank that knew (or all, after a walk) upward; remember.  Counting comes last, so a reference that faults, and is
- * made again, counts once. */
+ * made again, counts once.
+ *
+ * Problem: a program that misses every TLB goes through all of it each time, and then instructions are the limit, far more than the
+ * host's caches.
+ * Idea: there is one body, reference(), for every machine and every case, and it is always inlined: into serve(), which does such
+ * references in a row, and that into one instance for each page-table format.  There the format's figures are constants, the walk is
+ * straight code, and what the phases tell each other stays in registers.
+ *
+ *      serve_sv39, serve_x86_64, ... = serve(format) = { reference(format) = look, walk, fill, remember } until a quick hit
+ *
+ * 1. Nobody outside holds the address of a struct lookup: whoever did would force all of it into memory.  What is rare is called
+ *    with values (slot_for, dirtied, walk_elsewhere).
+ * 2. Nothing is counted twice to be at hand: how a walk went is one count (machine.walked), where a search ended another
+ *    (tlb_bank.ended), and what people ask for is summed up from them.
+ * 3. A search of a set that fails has found the victim, and filling does not search again.
+ *
+ * Rejected: a short second body for the plain miss of a base page, with this one behind it (two truths, and nearly all it could leave
+ * out is one test each); an instance for each kind of access as well (three times the code for a few instructions); fetching the
+ * quick word of references ahead (slower: it comes from the second-level cache in time anyhow). */
 #include "../base/mem.h"
+#include "formats.h"
+#include "hashed.h"
 #include "mmu.h"
 #include "nested.h"
+#include <string.h>
 
 struct lookup {
 	vaddr_t va;
 	enum access_kind kind;
 	uint64_t now;
-	unsigned found;       /* rank that had it; depth: none */
-	uint32_t slot;
+	uint64_t kept;        /* of the reference by the quick index */
+	unsigned depth;       /* ranks there are for this kind */
+	unsigned found;       /* the one that had it; depth: none, and it was walked for */
+	uint32_t slot;        /* there */
 	struct tlb_entry e;
-	bool walked;
-	bool simple;          /* only base pages are about: tag and victim[] can be relied on for plain ranks */
+	bool simple;          /* only base pages are about: tag and victim[] can be relied on */
 	uint64_t tag;         /* of the base page */
-	uint32_t victim[TLB_DEPTH];        /* slot to fill at each plain rank that missed, for a base page */
-	struct walk *walk;    /* where a walk's story goes */
+	uint32_t victim[TLB_DEPTH];        /* slot to fill at each rank that missed, for a base page; none: who knows */
+	struct walk walk;     /* the story of a walk, if there was one */
 };
 
-static inline void quick_drop(struct machine *m, struct cpu *c, uint32_t slot)
+/* ---- the quick index, and times ---- */
+
+pt_inline void quick_drop(const struct ptfmt *f, struct cpu *c, uint32_t slot)
 {
-	unsigned up = c->tlb.level_shift[0] + REF_KIND_BITS;
+	unsigned up = f->page_shift + REF_KIND_BITS;
 	uint64_t page_word = (uint64_t)((int64_t)c->tlb.tag[slot] >> 19) << up; /* tags drop bits that the sign copies */
-	for (unsigned kinds = tlb_entry_quick(c->tlb.entry[slot]); kinds; kinds &= kinds - 1) {
-		uint64_t *q = &c->quick[quick_index(page_word | (unsigned)__builtin_ctz(kinds))];
-		if ((*q & ~m->keep) == (uint64_t)slot << REF_KIND_BITS)
+	for (uint64_t kinds = tlb_entry_quick(c->tlb.entry[slot]); kinds; kinds &= kinds - 1) {
+		const uint64_t kept = page_word | (uint64_t)__builtin_ctzll(kinds);
+		uint64_t *q = &c->quick[quick_index(kept)];
+		if (*q == (kept | (uint64_t)slot << REF_KIND_BITS))
 			*q = QUICK_NONE;
 	}
 }
 
-void mmu_quick_clear(struct cpu *c)
+__attribute__((noinline)) void mmu_quick_clear(struct cpu *c)
 {
 	for (unsigned i = 0; i < 1 << QUICK_BITS; i++)
 		c->quick[i] = QUICK_NONE;
 }
 
-static inline void note_use(struct machine *m, pfn_t f, uint64_t now)
+pt_inline void note_use(struct machine *m, pfn_t f, uint64_t now)
 {
 	struct frame_use *u = &m->frame[f.v];
-	if (now <= u->last_use)
+	const struct frame_use was = *u;
+	if (now <= was.last_use)
 		return;
 	u->last_use = now;
-	if (m->config.log_touches && !u->logged && now > m->drained) {
+	if (m->config.log_touches && !was.logged && now > m->drained) {
 		u->logged = 1;
 		m->frame[m->log_n++].log = (uint32_t)f.v;
 	}
 }
 
-/* What an entry knew is kept before something else takes its slot: a first-rank one has a time, and quick words to drop. */
-static inline void slot_leave(struct machine *m, struct cpu *c, uint32_t slot)
+/* What an entry alone knew is kept before something else takes its slot.  Only one through which references came (remember) has a
+ * time that nobody else has, and quick words to drop. */
+pt_inline void slot_leave(const struct ptfmt *f, struct machine *m, struct cpu *c, uint32_t slot)
 {
-	struct tlb_bank *b = &c->tlb;
-	if (slot >= b->n_first)
+	const struct tlb_entry e = c->tlb.entry[slot];
+	if (!tlb_entry_quick(e))
 		return;
-	note_use(m, tlb_entry_pfn(b->entry[slot]), b->stamp[slot]);
-	if (tlb_entry_level(b->entry[slot]) == 0)
-		quick_drop(m, c, slot);
+	note_use(m, tlb_entry_pfn(e), c->tlb.stamp[slot]);
+	if (tlb_entry_level(e) == 0)
+		quick_drop(f, c, slot);
 	else
 		mmu_quick_clear(c);
 }
 
-void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
+__attribute__((noinline)) void mmu_retire(struct machine *m, struct cpu *c, uint32_t slot)
 {
 	struct tlb_bank *b = &c->tlb;
-	slot_leave(m, c, slot);
-	b->tag[slot] = b->stamp[slot] = b->filled[slot] = 0;
+	slot_leave(&m->format, m, c, slot);
+	b->tag[slot] = b->stamp[slot] = b->filled[slot] = b->entry[slot].word = 0;
 }
 
 void mmu_settle(struct machine *m)
@@ -85,9 +112,9 @@ void mmu_settle(struct machine *m)
 
 /* ---- page-walk caches ---- */
 
-static uint64_t pwc_tag(const struct cpu *c, vaddr_t va, unsigned level)
+pt_inline uint64_t pwc_tag(const struct ptfmt *f, const struct cpu *c, vaddr_t va, unsigned level)
 {
-	return (va.v >> c->tlb.level_shift[level] << 16 | c->asid) + 1;
+	return (va.v >> ptfmt_level_shift(f, level) << 16 | c->asid) + 1;
 }
 
 void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
@@ -100,17 +127,34 @@ void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
 		}
 }
 
+/* ---- walking ---- */
+
+/* Of a guest, or through a hashed table: the story is copied, for invariant 1. */
+pt_inline void walk_elsewhere(const struct ptfmt *f, struct machine *m, struct cpu *c, struct lookup *l, pfn_t table, unsigned level,
+			      unsigned rights, struct walk_want want)
+{
+	struct walk story;
+	struct tlb_entry e = { 0 };
+	if (m->config.host)
+		nested_walk(m, c, table, level, rights, &want, &story, &e);
+	else
+		hashed_walk(f, &m->mem, table, &want, &story, NULL);
+	if (!m->config.host && story.fault == MACHINE_FAULT_NONE)
+		e = tlb_entry_make(story.pfn, story.level, story.rights, story.dirty);
+	l->walk = story;
+	l->e = e;
+}
+
 /* Walks, beginning at the lowest table a walk cache knows. */
-static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
+pt_inline void walk(const struct ptfmt *f, struct machine *m, struct cpu *c, struct lookup *l)
 {
 	const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user, .set_ad = true,
 					.software_ad = m->model.software_ad };
-	unsigned level = m->format.levels - 1u, rights = PT_EVERYTHING;
-	pfn_t table = c->root;
-	if (__builtin_expect(m->unusual, 0))
-		table = mmu_root(m, c, l->va);
-	for (unsigned n = 1; n < m->format.levels; n++) {
-		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(c, l->va, n));
+	unsigned level = f->levels - 1u, rights = PT_EVERYTHING;
+	pfn_t table = ptfmt_upper(f, l->va) ? c->upper : c->root;
+#pragma GCC unroll 5
+	for (unsigned n = 1; n < f->levels; n++) {
+		uint32_t i = pwc_find(&c->pwc[n], pwc_tag(f, c, l->va, n));
 		if (i == PWC_NONE)
 			continue;
 		pwc_use(&c->pwc[n], i);
@@ -119,208 +163,257 @@ static inline void walk(struct machine *m, struct cpu *c, struct lookup *l)
 		level = n - 1;
 		break;
 	}
-	l->walked = true;
-	if (__builtin_expect(m->unusual, 0)) {
-		if (pfn_is_none(table)) {
-			l->walk->fault = MACHINE_FAULT_NOT_PRESENT; /* no second root is loaded */
-			return;
-		}
-		if (m->config.host) {
-			nested_walk(m, c, table, level, rights, &want, l->walk, &l->e);
-			return;
-		}
+	l->walk.fault = MACHINE_FAULT_NOT_PRESENT;
+	if (f->two_roots && pfn_is_none(table))
+		return; /* no second root is loaded */
+	if (f->hashed || __builtin_expect(m->config.host != NULL, 0)) {
+		walk_elsewhere(f, m, c, l, table, level, rights, want);
+		return;
 	}
-	m->walk(&m->format, &m->mem, table, level, rights, &want, l->walk);
-	if (l->walk->fault == MACHINE_FAULT_NONE)
-		l->e = tlb_entry_make(l->walk->pfn, l->walk->level, l->walk->rights, l->walk->dirty);
+	walk_down(f, &m->mem, table, level, rights, &want, &l->walk, NULL);
+	if (__builtin_expect(l->walk.fault == MACHINE_FAULT_NONE, 1))
+		l->e = tlb_entry_make(l->walk.pfn, l->walk.level, l->walk.rights, l->walk.dirty);
 }
 
 /* ---- looking ahead ---- */
 
-/* In a storm of misses nearly all time goes waiting for two lines of the host's memory, one after the other: the leaf entry, and
- * the record of the frame it names.  So the entry of a reference some way ahead is fetched now, and the record of one half as far, whose
- * entry has come meanwhile. */
-enum { AHEAD_ENTRY = 16, AHEAD_FRAME = 8 };
+/* When misses come in a row much time goes waiting for two lines of the host's memory, one after the other: the leaf entry, and the
+ * record of the frame it names.  So the entry of a reference some way ahead is fetched now, and the record of one half as far, whose
+ * entry has come meanwhile.  Where entries are is a guess from where leaf tables were last; nothing of the machine changes. */
 
-static inline void leaf_table_note(const struct machine *m, struct cpu *c, vaddr_t va, pfn_t table)
+static inline uint64_t region_of(const struct ptfmt *f, vaddr_t va) { return va.v >> ptfmt_level_shift(f, 1); }
+
+/* Only tables that lie in memory as a whole are noted, so that guesses can be read; a walk has seen to it that they begin there. */
+pt_inline void leaf_table_note(const struct ptfmt *f, const struct machine *m, struct cpu *c, vaddr_t va, pfn_t table)
 {
-	uint64_t region = va.v >> m->region_shift;
-	c->leaf_table[region % LEAF_TABLES] = (struct leaf_table){ region + 1, table };
+	const uint64_t region = region_of(f, va), more_frames = (((uint64_t)f->entry_bytes << f->index_bits[0]) - 1) >> f->page_shift;
+	if (more_frames == 0 || table.v + more_frames < m->mem.frames)
+		c->leaf_table[region % LEAF_TABLES] = (struct leaf_table){ region + 1, table };
 }
 
-/* Where in memory the leaf entry of an address should be.  => false: no idea */
-static inline bool leaf_guess(const struct machine *m, const struct cpu *c, vaddr_t va, paddr_t *ret)
+/* Where the leaf entry of an address should be; anywhere, if there is no idea. */
+pt_inline paddr_t leaf_guess(const struct ptfmt *f, const struct cpu *c, vaddr_t va)
 {
-	uint64_t region = va.v >> m->region_shift;
-	const struct leaf_table *t = &c->leaf_table[region % LEAF_TABLES];
-	ret->v = (t->table.v << m->format.page_shift) + ptfmt_index(&m->format, va, 0) * m->format.entry_bytes;
-	return t->region == region + 1 && ret->v + m->format.entry_bytes <= physmem_bytes(&m->mem);
+	const struct leaf_table *t = &c->leaf_table[region_of(f, va) % LEAF_TABLES];
+	const paddr_t at = paddr((t->table.v << f->page_shift) + ptfmt_index(f, va, 0) * f->entry_bytes);
+	return t->region == region_of(f, va) + 1 ? at : paddr(0);
 }
 
-void mmu_foresee(const struct machine *m, const struct cpu *c, const ref_t *refs, uint64_t n)
+/* Of the reference AHEAD from here the entry is fetched; of one that is nearer, the frame's record. */
+pt_inline void foresee(const struct ptfmt *f, const struct machine *m, struct cpu *c, const ref_t *refs, uint64_t now)
 {
-	paddr_t at;
-	if (n > AHEAD_ENTRY && leaf_guess(m, c, ref_va(refs[AHEAD_ENTRY]), &at))
-		__builtin_prefetch(m->mem.bytes + at.v, 1);
-	if (n > AHEAD_FRAME && leaf_guess(m, c, ref_va(refs[AHEAD_FRAME]), &at)) {
-		pfn_t frame = ptfmt_pfn(&m->format, ptfmt_load(&m->format, &m->mem, at));
-		if (frame.v < m->mem.frames)
-			__builtin_prefetch(&m->frame[frame.v], 1);
-	}
+	paddr_t *const guess = &c->foreseen[now % FORESEEN];
+	const pfn_t frame = ptfmt_pfn(f, ptfmt_load(f, &m->mem, *guess));
+	__builtin_prefetch((const void *)((uintptr_t)m->frame + frame.v * sizeof *m->frame), 1); /* wherever that is */
+	*guess = leaf_guess(f, c, ref_va(refs[AHEAD]));
+	__builtin_prefetch(m->mem.bytes + guess->v, 1);
 }
+
+/* ---- the phases ---- */
 
 /* A completed walk is counted, its tables are cached, its frame knows. */
-static inline void walk_done(struct machine *m, struct cpu *c, const struct lookup *l)
+pt_inline void walk_done(const struct ptfmt *f, struct machine *m, struct cpu *c, const struct lookup *l)
 {
-	const struct walk *w = l->walk;
-	m->counts.walks++;
+	const struct walk *w = &l->walk;
+	m->walked[w->from][w->level]++;
 	m->counts.walk_references += w->reads;
-	if (w->from + 1u < m->top)
-		m->counts.pwc_hits[w->from + 1]++;
-	m->counts.walk_level[w->level] += w->reads - (w->from - w->level); /* one; more in a hashed table */
-	for (unsigned level = w->level + 1; level <= w->from; level++) {
-		m->counts.walk_level[level]++;
-		if (c->pwc[level].n)
-			pwc_fill(&c->pwc[level], pwc_tag(c, l->va, level), w->table[level - 1], w->rights_above[level - 1]);
-	}
+	if (f->hashed)
+		m->counts.walk_level[0] += w->reads - 1u; /* beside the entry that was found */
+#pragma GCC unroll 5
+	for (unsigned level = 1; level < f->levels; level++)
+		if (level > w->level && level <= w->from && __builtin_expect(c->pwc[level].n, 1))
+			pwc_fill(&c->pwc[level], pwc_tag(f, c, l->va, level), w->table[level - 1], w->rights_above[level - 1]);
 	m->frame[tlb_entry_pfn(l->e).v].walks++;
-	if (w->level == 0 && !m->format.hashed)
-		leaf_table_note(m, c, l->va, w->table[0]);
-	if (__builtin_expect(m->unusual, 0) && m->config.host)
-		nested_count(m, w, l->e);
+	if (w->level == 0 && !f->hashed)
+		leaf_table_note(f, m, c, l->va, w->table[0]);
+	if (__builtin_expect(m->config.host != NULL, 0)) {
+		const struct walk story = *w;
+		nested_count(m, &story, l->e);
+	}
 }
 
-/* A store through a translation that says clean: the entry in memory is marked, and every copy learns it. */
-static enum machine_fault make_dirty(struct machine *m, struct cpu *c, struct lookup *l)
+/* A store through a translation that said clean has walked, and the entry in memory is marked: every copy learns it. */
+static __attribute__((noinline)) void dirtied(struct machine *m, struct cpu *c, vaddr_t va, uint32_t found, unsigned level)
 {
-	walk(m, c, l);
-	if (l->walk->fault != MACHINE_FAULT_NONE)
-		return l->walk->fault;
-	l->walked = false;
 	m->counts.dirty_updates++;
-	c->tlb.entry[l->slot].word |= TLB_ENTRY_DIRTY;
+	c->tlb.entry[found].word |= TLB_ENTRY_DIRTY;
 	for (unsigned i = 0; i < c->tlb.n_arrays; i++) {
-		uint32_t slot = tlb_probe(&c->tlb, &c->tlb.array[i], l->va, c->asid, tlb_entry_level(l->e));
+		uint32_t slot = tlb_probe(&c->tlb, &c->tlb.array[i], va, c->asid, level);
 		if (slot != TLB_SLOT_NONE)
 			c->tlb.entry[slot].word |= TLB_ENTRY_DIRTY;
 	}
-	return MACHINE_FAULT_NONE;
 }
 
-/* Looks at one rank.  While only base pages are about and the rank is plain, one scan finds the entry or the victim. */
-static inline uint32_t look_rank(const struct tlb_bank *b, const struct cpu *c, struct lookup *l, unsigned rank)
+/* Looks at one rank.  While only base pages are about and the rank is plain, one scan finds the entry or the victim.
+ * => whether it is there */
+pt_inline bool look_rank(const struct ptfmt *f, const struct tlb_bank *b, const struct cpu *c, struct lookup *l, unsigned rank)
 {
 	const struct tlb_array *a = b->rank[l->kind][rank].plain;
-	if (!a || !l->simple)
-		return tlb_lookup(b, l->kind, rank, l->va, c->asid);
-	uint64_t page = l->va.v >> b->level_shift[0];
-	uint32_t base = tlb_set(a, page);
+	if (__builtin_expect(!a || !l->simple, 0)) {
+		l->victim[rank] = TLB_SLOT_NONE;
+		l->slot = tlb_lookup(b, l->kind, rank, l->va, c->asid);
+		return l->slot != TLB_SLOT_NONE;
+	}
+	uint32_t base = tlb_set(a, l->va.v >> f->page_shift);
 	struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, l->tag);
-	l->victim[rank] = base + s.oldest;
-	return s.found == TLB_SLOT_NONE ? s.found : base + s.found;
+	l->slot = l->victim[rank] = base + s.slot;
+	return s.found;
 }
 
-static inline enum machine_fault translate(struct machine *m, struct cpu *c, struct lookup *l)
+/* Is the entry found all that is needed?  Else somebody walks: for the dirty bit, or for everything. */
+pt_inline bool entry_serves(struct machine *m, struct cpu *c, struct lookup *l)
+{
+	const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user };
+	l->e.word = c->tlb.entry[l->slot].word & ~TLB_ENTRY_QUICK;
+	if (walk_refusal(tlb_entry_rights(l->e), &want) == MACHINE_FAULT_NONE)
+		return l->kind != ACCESS_STORE || tlb_entry_dirty(l->e);
+	mmu_retire(m, c, l->slot); /* stale or truly forbidden: the tables decide */
+	l->simple = false;
+	l->found = l->depth;
+	return false;
+}
+
+pt_inline enum machine_fault translate(const struct ptfmt *f, struct machine *m, struct cpu *c, struct lookup *l)
 {
 	struct tlb_bank *b = &c->tlb;
-	unsigned depth = b->depth[l->kind];
-	l->simple = b->levels_used <= 1 && !b->globals_used;
-	l->tag = tlb_tag_of_page(l->va.v >> b->level_shift[0], c->asid, 0);
-	for (l->found = 0; l->found < depth; l->found++) {
-		l->slot = look_rank(b, c, l, l->found);
-		if (l->slot != TLB_SLOT_NONE)
+	l->depth = b->depth[l->kind];
+	l->simple = b->simple;
+	l->tag = tlb_tag_of_page(l->va.v >> f->page_shift, c->asid, 0);
+	l->slot = TLB_SLOT_NONE;
+	for (l->found = 0; l->found < l->depth; l->found++)
+		if (look_rank(f, b, c, l, l->found))
 			break;
-	}
-	if (l->found < depth) {
-		const struct walk_want want = { .va = l->va, .kind = l->kind, .user = c->user };
-		l->e = b->entry[l->slot];
-		if (walk_refusal(tlb_entry_rights(l->e), &want) == MACHINE_FAULT_NONE)
-			return l->kind == ACCESS_STORE && !tlb_entry_dirty(l->e) ? make_dirty(m, c, l) : MACHINE_FAULT_NONE;
-		mmu_retire(m, c, l->slot); /* stale or truly forbidden: the tables decide */
-		l->simple = false;
-		l->found = depth;
-	}
-	walk(m, c, l);
-	return l->walk->fault;
+	if (l->found < l->depth && entry_serves(m, c, l))
+		return MACHINE_FAULT_NONE;
+	walk(f, m, c, l);
+	if (__builtin_expect(l->found < l->depth && l->walk.fault == MACHINE_FAULT_NONE, 0))
+		dirtied(m, c, l->va, l->slot, tlb_entry_level(l->e));
+	return l->walk.fault;
 }
 
-static inline uint32_t slot_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot, uint64_t tag)
+/* The slot that a translation of any kind takes at one rank, or none when no array there holds pages of this size; *tag is its tag. */
+static __attribute__((noinline)) uint32_t slot_for(struct cpu *c, enum access_kind kind, unsigned rank, vaddr_t va, struct tlb_entry e,
+						   uint64_t *tag)
 {
 	struct tlb_bank *b = &c->tlb;
-	if (b->tag[slot])
-		slot_leave(m, c, slot);
-	b->tag[slot] = tag;
-	b->entry[slot].word = l->e.word & ~TLB_ENTRY_QUICK;
-	b->stamp[slot] = b->filled[slot] = l->now;
-	return slot;
-}
-
-/* Puts the translation into one rank.  => the slot, or none when no array there holds pages of this size. */
-static inline uint32_t fill_rank(struct machine *m, struct cpu *c, const struct lookup *l, unsigned depth)
-{
-	struct tlb_bank *b = &c->tlb;
-	unsigned level = tlb_entry_level(l->e);
-	bool global = tlb_entry_rights(l->e) & PT_GLOBAL;
-	if (l->simple && level == 0 && !global && b->rank[l->kind][depth].plain) {
-		b->levels_used = 1;
-		return slot_fill(m, c, l, l->victim[depth], l->tag);
-	}
-	uint32_t slot = tlb_victim(b, l->kind, depth, l->va, level);
+	const unsigned level = tlb_entry_level(e);
+	const bool global = tlb_entry_rights(e) & PT_GLOBAL;
+	const uint32_t slot = tlb_victim(b, kind, rank, va, level);
 	if (slot == TLB_SLOT_NONE)
 		return slot;
 	b->globals_used |= global;
 	b->levels_used |= (uint8_t)(1 << level);
-	return slot_fill(m, c, l, slot, tlb_tag(b, l->va, global ? TLB_ASID_GLOBAL : c->asid, level));
+	b->simple = b->levels_used == 1 && !b->globals_used;
+	*tag = tlb_tag(b, va, global ? TLB_ASID_GLOBAL : c->asid, level);
+	return slot;
 }
 
-static inline void quick_fill(struct machine *m, struct cpu *c, const struct lookup *l, uint32_t slot)
+/* Puts the translation into one rank.  => the slot, or none */
+pt_inline uint32_t fill_rank(const struct ptfmt *f, struct machine *m, struct cpu *c, const struct lookup *l, unsigned rank)
 {
-	uint64_t word = ref_make(l->va, l->kind).word & m->keep;
-	if (slot >= 1ull << m->format.page_shift)
-		return;
-	c->quick[quick_index(word)] = word | (uint64_t)slot << REF_KIND_BITS;
+	struct tlb_bank *b = &c->tlb;
+	uint32_t slot = l->victim[rank];
+	uint64_t tag = l->tag;
+	if (__builtin_expect(!l->simple || slot == TLB_SLOT_NONE, 0)) {
+		uint64_t any_tag = 0;
+		slot = slot_for(c, l->kind, rank, l->va, l->e, &any_tag);
+		if (slot == TLB_SLOT_NONE)
+			return slot;
+		tag = any_tag;
+	}
+	slot_leave(f, m, c, slot);
+	b->tag[slot] = tag;
+	b->entry[slot] = l->e;
+	b->stamp[slot] = b->filled[slot] = l->now;
+	return slot;
+}
+
+pt_inline void quick_fill(const struct ptfmt *f, struct cpu *c, const struct lookup *l, uint32_t slot)
+{
 	c->tlb.entry[slot].word |= 1ull << (9 + l->kind);
+	if (slot < 1ull << f->page_shift)
+		c->quick[quick_index(l->kept)] = l->kept | (uint64_t)slot << REF_KIND_BITS;
 }
 
 /* A global entry is found under any ASID, but quick words know only pages; they are dropped with the space, so that is right. */
-static inline void remember(struct machine *m, struct cpu *c, struct lookup *l)
+pt_inline void remember(const struct ptfmt *f, struct machine *m, struct cpu *c, struct lookup *l)
 {
 	uint32_t slot = l->slot;
-	if (l->found < c->tlb.depth[l->kind])
+	if (l->found < l->depth)
 		c->tlb.stamp[slot] = l->now;
-	for (unsigned d = l->found; d-- > 0;)
-		slot = fill_rank(m, c, l, d);
-	if (c->tlb.depth[l->kind] == 0 || slot == TLB_SLOT_NONE)
+	l->simple &= tlb_entry_simple(l->e);
+	for (unsigned rank = l->found; rank-- > 0;)
+		slot = fill_rank(f, m, c, l, rank);
+	if (slot == TLB_SLOT_NONE)
 		note_use(m, tlb_entry_pfn(l->e), l->now);
 	else
-		quick_fill(m, c, l, slot);
+		quick_fill(f, c, l, slot);
 }
 
-__attribute__((target_clones("avx2", "default"), flatten))
-enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
-				 struct tlb_entry *ret)
+/* The whole story of one reference. */
+pt_inline enum machine_fault reference(const struct ptfmt *f, struct machine *m, struct cpu *c, ref_t ref, uint64_t now,
+				       struct tlb_entry *ret)
 {
-	struct walk story; /* not initialised: large, and rarely made */
-	struct lookup l;
-	l.walk = &story;
-	l.slot = TLB_SLOT_NONE;
-	l.va = va;
-	l.kind = kind;
+	struct lookup l; /* not initialised: large, and a walk is rarely made */
+	l.va = ref_va(ref);
+	l.kind = ref_kind(ref);
 	l.now = now;
-	l.walked = false;
+	l.kept = ref.word & m->keep;
+	l.e.word = 0;
 	enum machine_fault fault = MACHINE_FAULT_NONCANONICAL;
-	if (ptfmt_canonical(&m->format, va))
-		fault = translate(m, c, &l);
-	if (fault != MACHINE_FAULT_NONE) {
+	if (ptfmt_canonical(f, l.va))
+		fault = translate(f, m, c, &l);
+	if (__builtin_expect(fault != MACHINE_FAULT_NONE, 0)) {
 		m->counts.faults[fault]++;
 		return fault;
 	}
-	for (unsigned d = 0; d < l.found; d++)
-		c->tlb.rank[kind][d].missed++;
-	if (l.walked)
-		walk_done(m, c, &l);
-	remember(m, c, &l);
-	if (ret)
-		*ret = l.e;
+	c->tlb.ended[l.kind][l.found]++;
+	if (l.found == l.depth)
+		walk_done(f, m, c, &l);
+	remember(f, m, c, &l);
+	*ret = l.e;
 	return MACHINE_FAULT_NONE;
+}
+
+pt_inline struct served serve(const struct ptfmt *f, struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
+{
+	const ref_t *ref = refs, *const end = refs + n, *const last_ahead = n > AHEAD ? end - AHEAD : refs;
+	struct served s = { .fault = MACHINE_FAULT_NONE };
+	do {
+		if (ref < last_ahead)
+			foresee(f, m, c, ref, now);
+		s.fault = reference(f, m, c, *ref, now, &s.last);
+		if (s.fault != MACHINE_FAULT_NONE)
+			break;
+		now++;
+	} while (++ref < end && quick_slot(c, m->keep, *ref) == QUICK_NONE);
+	s.done = (uint64_t)(ref - refs);
+	return s;
+}
+
+/* ---- instances ---- */
+
+/* One for each format, with wide vectors.  Hosts without them are old: there one for all formats must do. */
+#define INSTANCE(name, f)                                                                                                         \
+	static struct served serve_##name(struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)           \
+	{                                                                                                                           \
+		return serve(f, m, c, refs, n, now);                                                                                \
+	}
+#define X(name) __attribute__((target("avx2"))) INSTANCE(name, &ptfmt_##name)
+PTFMT_CONST_LIST(X)
+X(hashed)
+#undef X
+__attribute__((target_clones("avx2", "default"))) INSTANCE(any, &m->format)
+
+mmu_serve_fn mmu_instance(const struct ptfmt *f)
+{
+	if (!__builtin_cpu_supports("avx2"))
+		return serve_any;
+#define X(format)                                      \
+	if (strcmp(f->name, ptfmt_##format.name) == 0) \
+		return serve_##format;
+	PTFMT_CONST_LIST(X)
+	X(hashed)
+#undef X
+	return serve_any;
 }

@@ -8,7 +8,7 @@
  *
  * A match means the reference hits the first TLB level and changes nothing but the time of last use, so it is one comparison
  * and one store.  Whatever is rare (a first store to a clean page, a right that is missing, a page seldom used) has no quick
- * word and takes mmu_reference(), the whole story.  The index is only ever a subset of the truth in the bank.
+ * word and takes the whole story (struct served).  The index is only ever a subset of the truth in the bank.
  *
  * Invariants:
  *  1. A quick word names a used first-rank slot whose entry covers its page and grants its kind (for stores: is dirty).
@@ -28,8 +28,8 @@ struct nested_stop {
 #define QUICK_BITS 12
 #define QUICK_NONE UINT64_MAX /* kind 3 does not exist */
 
-/* Where the leaf table of a region of addresses was found last: a guess, see mmu_foresee. */
-enum { LEAF_TABLES = 256 };
+/* Where the leaf table of a region of addresses was found last: a guess, for looking ahead. */
+enum { LEAF_TABLES = 256, AHEAD = 16, FORESEEN = AHEAD / 2 };
 struct leaf_table {
 	uint64_t region; /* plus one; 0: none */
 	pfn_t table;
@@ -42,6 +42,7 @@ struct cpu {
 	pfn_t root, upper;       /* upper: of the second root, where the format has two; none: PFN_NONE */
 	uint16_t asid;
 	struct leaf_table leaf_table[LEAF_TABLES];
+	paddr_t foreseen[FORESEEN];     /* leaf entries of references to come, guessed; any place in memory will do */
 	bool user, has_space;
 	struct nested_stop stop; /* a guest's last host fault */
 };
@@ -59,17 +60,26 @@ _Static_assert(sizeof(struct frame_use) == 16, "the promise of memory per simula
 
 #define TOUCHED_PORTION 512
 
+/* What became of references that were served. */
+struct served {
+	uint64_t done;
+	struct tlb_entry last;       /* the translation of the last one done */
+	enum machine_fault fault;    /* of the next, if it has one */
+};
+/* The whole story of references, one after the other: translate, fill, count, remember.  The first of them, made at the time now, is
+ * served in any case, and those that follow until one is a quick hit, or faults.  => of a fault nothing is counted but the fault */
+typedef struct served (*mmu_serve_fn)(struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now);
+
 struct machine {
 	struct machine_config config;
 	struct ptfmt format;
 	struct cpu_model model;
-	walk_fn walk;
+	mmu_serve_fn serve;
 	unsigned top;            /* levels that walks read */
-	unsigned region_shift;   /* log2 of what one leaf table translates */
-	bool unusual;            /* walks are more than one call: two roots, or a host below */
 	struct physmem mem;
 	struct cpu *cpu;
-	struct machine_counts counts;
+	struct machine_counts counts;   /* but for what follows from walked[][] */
+	uint64_t walked[PTFMT_LEVELS][PTFMT_LEVELS]; /* [n][k]: walks that read entries of levels n to k, and found a leaf there */
 	struct machine_nested nested;
 	unsigned kernel_cpu;     /* where flushes are asked for */
 	uint64_t changes;        /* flushes of any kind: a guest's translations are made from ours */
@@ -94,19 +104,21 @@ static inline uint64_t quick_index(uint64_t kept)
 	return kept * 0x9e3779b97f4a7c15ull >> (64 - QUICK_BITS);
 }
 
+/* The first-rank slot of a quick hit, or QUICK_NONE; keep is machine.keep. */
+static inline uint64_t quick_slot(const struct cpu *c, uint64_t keep, ref_t ref)
+{
+	uint64_t kept = ref.word & keep, slot = c->quick[quick_index(kept)] ^ kept;
+	return slot & keep ? QUICK_NONE : slot >> REF_KIND_BITS;
+}
+
 /* The root register that translates an address. */
 static inline pfn_t mmu_root(const struct machine *m, const struct cpu *c, vaddr_t va)
 {
 	return ptfmt_upper(&m->format, va) ? c->upper : c->root;
 }
 
-/* The whole story of one reference: translate, fill, count, remember.  now is the time of this reference.
- * => on a fault nothing is counted but the fault; else *ret (may be NULL) is the translation. */
-enum machine_fault mmu_reference(struct machine *m, struct cpu *c, vaddr_t va, enum access_kind kind, uint64_t now,
-				 struct tlb_entry *ret);
-/* References that will walk, n of them from the next on: what their walks are going to read is fetched into the host's caches.  Guesses
- * from where leaf tables were last; nothing of the machine changes. */
-void mmu_foresee(const struct machine *m, const struct cpu *c, const ref_t *refs, uint64_t n);
+/* What serves references of machines with this format. */
+mmu_serve_fn mmu_instance(const struct ptfmt *f);
 /* Frames learn the times that wait in the stamps of first-rank slots. */
 void mmu_settle(struct machine *m);
 /* An entry goes: its time is kept, its quick words vanish. */

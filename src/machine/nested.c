@@ -44,11 +44,13 @@ bool nested_tables_as_stores(const struct nested_walk *n) { return n->as_stores;
 bool nested_step(struct nested_walk *n, paddr_t at, enum access_kind kind)
 {
 	struct machine *h = n->host;
-	enum machine_fault fault = mmu_reference(h, &h->cpu[n->cpu], vaddr(at.v), kind, h->now + 1, &n->last);
-	if (fault != MACHINE_FAULT_NONE) {
-		n->stop = (struct nested_stop){ at, kind, fault };
+	const ref_t ref = ref_make(vaddr(at.v), kind);
+	const struct served s = h->serve(h, &h->cpu[n->cpu], &ref, 1, h->now + 1);
+	if (s.fault != MACHINE_FAULT_NONE) {
+		n->stop = (struct nested_stop){ at, kind, s.fault };
 		return false;
 	}
+	n->last = s.last;
 	h->now++;
 	h->counts.references[kind]++;
 	n->steps++;

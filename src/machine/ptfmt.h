@@ -154,18 +154,24 @@ pt_inline pte_t ptfmt_unmark(const struct ptfmt *f, pte_t e, bool accessed, bool
 	return pte(dirty ? e.v | f->clean : e.v);
 }
 
+/* A right, if the one bit of an entry that says so is set. */
+pt_inline unsigned ptfmt_right(uint64_t e, uint64_t bit, unsigned right)
+{
+	const int up = __builtin_ctz(right) - (bit ? __builtin_ctzll(bit) : 0);
+	return bit ? (unsigned)(up >= 0 ? e << up : e >> -up) & right : 0;
+}
 /* The rights an entry grants by itself, execution by the supervisor apart. */
 pt_inline unsigned ptfmt_rights_apart(const struct ptfmt *f, pte_t e)
 {
 	unsigned r = 0;
 	if (f->hashed)
 		return PT_READ | PT_EXEC | (e.v & 3 ? PT_USER : PT_WRITE) | ((e.v & 3) == 2 ? PT_WRITE : 0);
-	r |= !f->read || e.v & f->read ? PT_READ : 0;
-	r |= !f->write || e.v & f->write || (f->clean && !(e.v & f->clean)) ? PT_WRITE : 0;
-	r |= (f->exec ? (e.v & f->exec) != 0 : !(e.v & f->noexec)) ? PT_EXEC : 0;
-	r |= f->noexec_system && !(e.v & f->noexec_system) ? PT_EXEC_SYSTEM : 0;
-	r |= !f->user || e.v & f->user ? PT_USER : 0;
-	r |= (f->nonglobal ? !(e.v & f->nonglobal) : (e.v & f->global) != 0) ? PT_GLOBAL : 0;
+	r |= f->read ? ptfmt_right(e.v, f->read, PT_READ) : PT_READ;
+	r |= f->write ? ptfmt_right(e.v, f->write, PT_WRITE) | ptfmt_right(~e.v, f->clean, PT_WRITE) : PT_WRITE;
+	r |= f->exec ? ptfmt_right(e.v, f->exec, PT_EXEC) : f->noexec ? ptfmt_right(~e.v, f->noexec, PT_EXEC) : PT_EXEC;
+	r |= ptfmt_right(~e.v, f->noexec_system, PT_EXEC_SYSTEM);
+	r |= f->user ? ptfmt_right(e.v, f->user, PT_USER) : PT_USER;
+	r |= f->nonglobal ? ptfmt_right(~e.v, f->nonglobal, PT_GLOBAL) : ptfmt_right(e.v, f->global, PT_GLOBAL);
 	return r;
 }
 /* Whose page it is decides which execution counts. */

@@ -26,7 +26,8 @@ static void place_array(struct tlb_bank *b, const struct tlb_geometry *g)
 	struct tlb_array *a = &b->array[b->n_arrays++];
 	a->shape = *g;
 	a->sets = g->entries / g->ways;
-	a->sets_mask = (a->sets & (a->sets - 1)) == 0 ? a->sets - 1 : 0;
+	a->sets_mask = a->sets - 1;
+	a->sets_odd = a->sets & a->sets_mask ? a->sets : 0;
 	a->stride = (g->ways + SCAN_LANES - 1) / SCAN_LANES * SCAN_LANES;
 	a->first = b->n_slots;
 	b->n_slots += a->sets * a->stride;
@@ -82,6 +83,8 @@ enum pw_err tlb_bank_init(struct tlb_bank *b, const struct cpu_model *model, con
 {
 	memset(b, 0, sizeof *b);
 	rng_init(&b->rng, seed);
+	b->levels_used = 1;
+	b->simple = true;
 	for (unsigned level = 0; level < format->levels; level++)
 		b->level_shift[level] = (uint8_t)ptfmt_level_shift(format, level);
 	for (unsigned i = 0; i < model->n_tlbs; i++)

@@ -20,8 +20,8 @@
 /* A translation in one word, so that it is made and copied in a register:
  *
  *   63                       12  11   9    8      7     3  2     0
- *  +---------------------------+------+-------+---------+-------+
- *  | first base frame          |quick | dirty | rights  | level |   quick: kinds (bit per kind) that may have a quick word
+ *  +---------------------------+------+-------+---------+-------+   quick: kinds (bit per kind) of references that came through
+ *  | first base frame          |quick | dirty | rights  | level |          this very slot, and may have a quick word for it
  *  +---------------------------+------+-------+---------+-------+ */
 struct tlb_entry {
 	uint64_t word;
@@ -38,12 +38,14 @@ static inline pfn_t tlb_entry_pfn(struct tlb_entry e) { return pfn(e.word >> 12)
 static inline unsigned tlb_entry_level(struct tlb_entry e) { return e.word & 7; }
 static inline unsigned tlb_entry_rights(struct tlb_entry e) { return e.word >> 3 & 31; }
 static inline bool tlb_entry_dirty(struct tlb_entry e) { return e.word & TLB_ENTRY_DIRTY; }
+static inline bool tlb_entry_simple(struct tlb_entry e) { return !(e.word & (7 | PT_GLOBAL << 3)); } /* a base page, not global */
 static inline unsigned tlb_entry_quick(struct tlb_entry e) { return e.word >> 9 & 7; }
 
 struct tlb_array {
 	struct tlb_geometry shape;
 	uint32_t first, sets;
-	uint32_t sets_mask;         /* sets - 1 when that is a power of two, else 0 */
+	uint32_t sets_mask;         /* sets - 1 when that is a power of two */
+	uint32_t sets_odd;          /* their number when it is not, else 0 */
 	uint32_t stride;            /* slots from set to set: ways, rounded up to whole vectors */
 	uint8_t group;
 };
@@ -51,7 +53,6 @@ struct tlb_array {
 /* What a lookup at one depth consults, for one kind of access. */
 struct tlb_rank {
 	const struct tlb_array *plain; /* the only array for base pages, with lru replacement: one scan finds entry and victim */
-	uint64_t missed;        /* references that found nothing here; those that looked are what the rank before missed */
 	uint32_t groups;        /* bit n: group n is consulted */
 	uint8_t array[TLB_ARRAYS], n;
 };
@@ -61,14 +62,16 @@ struct tlb_bank {
 	unsigned n_arrays;
 	struct tlb_rank rank[ACCESS_KINDS][TLB_DEPTH];
 	uint8_t depth[ACCESS_KINDS];
+	uint64_t ended[ACCESS_KINDS][TLB_DEPTH + 1]; /* [rank]: searches that found their page there; [depth]: nowhere */
 	const char *group[TLB_ARRAYS]; /* names: who counts */
 	unsigned n_groups;
 	uint32_t n_slots, n_first;  /* slots below n_first belong to arrays that some kind looks up first */
 	uint64_t *tag, *stamp, *filled; /* an empty slot is 0 in all three */
 	struct tlb_entry *entry;
-	uint8_t levels_used;        /* page levels ever inserted: others need no probe */
+	uint8_t levels_used;        /* page levels ever inserted, and that of base pages: others need no probe */
 	uint8_t level_shift[PTFMT_LEVELS];
 	bool globals_used;
+	bool simple;                /* only base pages, none of them global, were ever inserted */
 	struct rng rng;
 };
 
@@ -78,37 +81,49 @@ void tlb_bank_fini(struct tlb_bank *b);
 
 #define TLB_SLOT_NONE (UINT32_MAX - 3) /* and above: what a scan without a hit gives */
 
-/* Searching a set, four slots at a time: which slot holds a tag, and which has the least time.  A time and its slot number share
- * a word, so the least word is the answer; a time of 2^55 references is out of reach.  The slots that pad a set to whole vectors
- * never match and are never least. */
+/* Searching a set, four slots at a time: which slot holds a tag, or else which has the least time.  A time and its slot number
+ * share a word, so the least word is the answer; a time of 2^55 references is out of reach.  The slots that pad a set to whole
+ * vectors never match and are never least. */
 #define SCAN_LANES    4
 #define SCAN_MOST     256 /* slots in one scan */
 #define SCAN_PAD_TIME (INT64_MAX >> 8)
 typedef int64_t scan_lanes __attribute__((vector_size(8 * SCAN_LANES), aligned(8), may_alias));
 
+/* By address, for there may be no registers of this size. */
+static inline __attribute__((always_inline)) void scan_words(scan_lanes *ret, const uint64_t *tag, const uint64_t *time, uint64_t want,
+							     const scan_lanes *index)
+{
+	scan_lanes match = *(const scan_lanes *)tag == (int64_t)want;
+	*ret = *(const scan_lanes *)time << 8 | *index | match << 63;
+}
+static inline __attribute__((always_inline)) void scan_least(scan_lanes *least, const scan_lanes *other)
+{
+	scan_lanes less = *other < *least;
+	*least = (less & *other) | (~less & *least);
+}
+
 struct scan {
-	uint32_t found, oldest; /* from the start of what was scanned; found may be TLB_SLOT_NONE */
+	uint32_t slot;  /* that holds the tag, or else has the least time; from the start of what was scanned */
+	bool found;
 };
 
+/* The slot that holds the tag counts as older than all, by the sign: so one search for the least word finds it, or the oldest.
+ * => n is not 0 */
 static inline __attribute__((always_inline)) struct scan scan_set(const uint64_t *tag, const uint64_t *time, uint32_t n,
 								  uint64_t want)
 {
-	scan_lanes index = { 0, 1, 2, 3 }, found = { 0 }, least = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX };
-	for (uint32_t i = 0; i < n; i += SCAN_LANES) {
-		scan_lanes timed = *(const scan_lanes *)(time + i) << 8 | index;
-		scan_lanes less = timed < least;
-		least = (less & timed) | (~less & least);
-		index += 1 * SCAN_LANES;
-		found |= (*(const scan_lanes *)(tag + i) == (int64_t)want) & index;
+	scan_lanes index = { 0, 1, 2, 3 }, least, other;
+	scan_words(&least, tag, time, want, &index);
+	for (uint32_t i = SCAN_LANES; i < n; i += SCAN_LANES) {
+		index += SCAN_LANES;
+		scan_words(&other, tag + i, time + i, want, &index);
+		scan_least(&least, &other);
 	}
-	scan_lanes other = __builtin_shuffle(least, (scan_lanes){ 2, 3, 0, 1 }), less = other < least;
-	least = (less & other) | (~less & least);
+	other = __builtin_shuffle(least, (scan_lanes){ 2, 3, 0, 1 });
+	scan_least(&least, &other);
 	other = __builtin_shuffle(least, (scan_lanes){ 1, 0, 3, 2 });
-	less = other < least;
-	least = (less & other) | (~less & least);
-	found |= __builtin_shuffle(found, (scan_lanes){ 2, 3, 0, 1 });
-	found |= __builtin_shuffle(found, (scan_lanes){ 1, 0, 3, 2 });
-	return (struct scan){ (uint32_t)found[0] - SCAN_LANES, (uint32_t)least[0] & (SCAN_MOST - 1) };
+	scan_least(&least, &other);
+	return (struct scan){ (uint32_t)least[0] & (SCAN_MOST - 1), least[0] < 0 };
 }
 
 /* The same for sets of any size. */
@@ -128,7 +143,7 @@ static inline uint64_t tlb_tag(const struct tlb_bank *b, vaddr_t va, uint16_t as
 /* The first slot of the set of a page. */
 static inline uint32_t tlb_set(const struct tlb_array *a, uint64_t page)
 {
-	uint64_t set = a->sets_mask || a->sets == 1 ? page & a->sets_mask : page % a->sets;
+	uint64_t set = __builtin_expect(a->sets_odd != 0, 0) ? page % a->sets_odd : page & a->sets_mask;
 	return a->first + (uint32_t)set * a->stride;
 }
 

@@ -1,7 +1,7 @@
 /* walk.h - the walker: from a root and an address to a frame, or to the first reason why not.
  *
- * One body for every radix format.  It is instantiated per format by calling it with a constant descriptor, and folds into a
- * straight walk of that format's levels.  It reads entries from physical memory, checks each on the way down, and sets the
+ * One body for every radix format.  Called with a constant descriptor, as the MMU does for each format, it folds into a straight
+ * walk of that format's levels.  It reads entries from physical memory, checks each on the way down, and sets the
  * accessed and dirty bits where the format's hardware does.
  *
  * In a guest every physical address it comes across is translated once more, by the host's tables: see nested.h. */
@@ -38,17 +38,17 @@ struct nested_walk;
 bool nested_step(struct nested_walk *n, paddr_t at, enum access_kind kind);
 bool nested_tables_as_stores(const struct nested_walk *n); /* reading a table counts as storing to it */
 
+_Static_assert(PT_READ == 1 << ACCESS_LOAD && PT_WRITE == 1 << ACCESS_STORE && PT_EXEC == 1 << ACCESS_FETCH, "see walk_refusal");
+
 pt_inline enum machine_fault walk_refusal(unsigned rights, const struct walk_want *w)
 {
+	if (__builtin_expect(!(~rights & (1u << w->kind | (w->user ? PT_USER : 0))), 1))
+		return MACHINE_FAULT_NONE;
 	if (w->user && !(rights & PT_USER))
 		return MACHINE_FAULT_PRIVILEGE;
-	if (w->kind == ACCESS_STORE && !(rights & PT_WRITE))
+	if (w->kind == ACCESS_STORE)
 		return MACHINE_FAULT_WRITE;
-	if (w->kind == ACCESS_FETCH && !(rights & PT_EXEC))
-		return MACHINE_FAULT_EXEC;
-	if (w->kind == ACCESS_LOAD && !(rights & PT_READ))
-		return MACHINE_FAULT_READ;
-	return MACHINE_FAULT_NONE;
+	return w->kind == ACCESS_FETCH ? MACHINE_FAULT_EXEC : MACHINE_FAULT_READ;
 }
 
 /* Sets the bits of the entry a use of it leaves behind.  => the fault when software must do it. */
@@ -74,7 +74,7 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 	uint64_t pages = ptfmt_level_pages(f, r->level);
 	r->rights = ptfmt_rights_below(f, r->entry, rights);
 	r->pfn = pfn(ptfmt_pfn(f, r->entry).v & ~(pages - 1));
-	if (r->pfn.v + pages > mem->frames) {
+	if (__builtin_expect(r->pfn.v + pages > mem->frames, 0)) {
 		r->fault = MACHINE_FAULT_BADFRAME;
 		return;
 	}
@@ -87,56 +87,59 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 	r->dirty = ptfmt_dirty(f, r->entry);
 }
 
-/* Walks down from a table of the given level, whose rights so far are given too.
+/* One step down: reads the entry of this level.  => true: it points to *table, of the level below; else the walk has ended */
+pt_inline bool walk_step(const struct ptfmt *f, struct physmem *mem, unsigned level, pfn_t *table, unsigned *rights,
+			 const struct walk_want *w, struct walk *r, struct nested_walk *second)
+{
+	const bool in_register = f->top_in_registers && level == f->levels - 1u;
+	const paddr_t at = paddr((table->v << f->page_shift) + ptfmt_index(f, w->va, level) * f->entry_bytes);
+	r->level = level;
+	r->table[level] = *table;
+	r->rights_above[level] = (uint8_t)*rights;
+	r->fault = MACHINE_FAULT_BADFRAME;
+	const bool within_frame = f->entry_bytes << f->index_bits[level] <= 1 << f->page_shift;
+	if (__builtin_expect(within_frame ? table->v >= mem->frames : at.v + f->entry_bytes > physmem_bytes(mem), 0))
+		return false;
+	r->entry_at = at;
+	r->fault = MACHINE_FAULT_HOST;
+	if (second && !in_register &&
+	    !nested_step(second, at, nested_tables_as_stores(second) && w->set_ad ? ACCESS_STORE : ACCESS_LOAD))
+		return false;
+	r->entry = ptfmt_load(f, mem, at);
+	r->reads = r->from + 1 - level;
+	r->fault = MACHINE_FAULT_NOT_PRESENT;
+	if (__builtin_expect(!ptfmt_valid(f, r->entry), 0))
+		return false;
+	const bool leaf = ptfmt_is_leaf(f, r->entry, level);
+	r->fault = f->reserved_is_absent ? MACHINE_FAULT_NOT_PRESENT : MACHINE_FAULT_RESERVED;
+	if (__builtin_expect(ptfmt_reserved(f, r->entry, level, leaf) || (!leaf && level == 0), 0))
+		return false;
+	if (__builtin_expect(leaf, level == 0)) {
+		walk_leaf(f, mem, r, w, *rights, second);
+		return false;
+	}
+	r->fault = walk_mark(f, mem, r, w, false, second);
+	*rights &= ptfmt_table_rights(f, r->entry, level);
+	*table = ptfmt_pfn(f, r->entry);
+	return r->fault == MACHINE_FAULT_NONE;
+}
+
+/* Walks down from a table of the given level, whose rights so far are given too.  The loop is over all levels of the format, so that
+ * it unrolls and each step knows its level: what begins lower jumps over the first.
  * => w->va is canonical. */
 pt_inline void walk_down(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
 			 const struct walk_want *w, struct walk *r, struct nested_walk *second)
 {
-	const bool kept = f->top_in_registers && level == f->levels - 1u;
 	r->reads = 0;
-	r->from = level - kept;
-	for (;; level--) {
-		paddr_t at = paddr((table.v << f->page_shift) + ptfmt_index(f, w->va, level) * f->entry_bytes);
-		r->level = level;
-		r->table[level] = table;
-		r->rights_above[level] = (uint8_t)rights;
-		if (at.v + f->entry_bytes > physmem_bytes(mem)) {
-			r->fault = MACHINE_FAULT_BADFRAME;
+	r->from = level - (f->top_in_registers && level == f->levels - 1u);
+#pragma GCC unroll 5
+	for (unsigned n = f->levels; n-- > 0;)
+		if (n <= level && !walk_step(f, mem, n, &table, &rights, w, r, second))
 			return;
-		}
-		r->entry_at = at;
-		if (second && !(kept && level == f->levels - 1u) &&
-		    !nested_step(second, at, nested_tables_as_stores(second) && w->set_ad ? ACCESS_STORE : ACCESS_LOAD)) {
-			r->fault = MACHINE_FAULT_HOST;
-			return;
-		}
-		r->entry = ptfmt_load(f, mem, at);
-		r->reads += !(kept && level == f->levels - 1u);
-		if (!ptfmt_valid(f, r->entry)) {
-			r->fault = MACHINE_FAULT_NOT_PRESENT;
-			return;
-		}
-		bool leaf = ptfmt_is_leaf(f, r->entry, level);
-		if (ptfmt_reserved(f, r->entry, level, leaf) || (!leaf && level == 0)) {
-			r->fault = f->reserved_is_absent ? MACHINE_FAULT_NOT_PRESENT : MACHINE_FAULT_RESERVED;
-			return;
-		}
-		if (leaf) {
-			walk_leaf(f, mem, r, w, rights, second);
-			return;
-		}
-		r->fault = walk_mark(f, mem, r, w, false, second);
-		if (r->fault != MACHINE_FAULT_NONE)
-			return;
-		rights &= ptfmt_table_rights(f, r->entry, level);
-		table = ptfmt_pfn(f, r->entry);
-	}
 }
-
-/* The instance for a format, chosen once: walks from a table at a level. */
-typedef void (*walk_fn)(const struct ptfmt *f, struct physmem *mem, pfn_t table, unsigned level, unsigned rights,
-			const struct walk_want *w, struct walk *r);
-walk_fn walk_instance(const struct ptfmt *f);
 
 /* A whole walk from a root, leaving no trace unless w says so; checks the address first. */
 void walk_from_root(const struct ptfmt *f, struct physmem *mem, pfn_t root, const struct walk_want *w, struct walk *r);
+/* The same for one format, several times as fast. */
+typedef void (*walk_fn)(const struct ptfmt *f, struct physmem *mem, pfn_t root, const struct walk_want *w, struct walk *r);
+walk_fn walk_instance(const struct ptfmt *f);

@@ -259,7 +259,7 @@ static bool look(const struct space *p, vpn_t n, struct walk *w)
 	pfn_t root = space_root(p, n);
 	if (pfn_is_none(root))
 		return false;
-	walk_from_root(s->f, s->mem, root, &want, w);
+	s->walk(s->f, s->mem, root, &want, w);
 	return w->fault == MACHINE_FAULT_NONE || w->fault == MACHINE_FAULT_READ;
 }
 
@@ -495,6 +495,7 @@ enum pw_err pmap_machine_create(struct machine *m, struct pmap_sys **ret)
 	s->base.ops = &machine_ops;
 	s->m = m;
 	s->f = machine_format(m);
+	s->walk = walk_instance(s->f);
 	s->mem = machine_physmem(m);
 	s->base.page_shift = s->f->page_shift;
 	s->generation = 1;

@@ -1,6 +1,6 @@
 /* pmap_machine_space.h - what the files of pmap_machine share: spaces, the reverse map, entries in memory.  Private to them. */
 #pragma once
-#include "../machine/machine.h"
+#include "../machine/walk.h"
 #include "pmap.h"
 
 #define CPUS_MAX 64
@@ -44,6 +44,7 @@ struct machine_sys {
 	struct pmap_sys base;
 	struct machine *m;
 	const struct ptfmt *f;
+	walk_fn walk;           /* for it */
 	struct physmem *mem;
 	struct frame_map *frame;
 	struct space **space;   /* by id */
