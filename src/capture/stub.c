@@ -10,10 +10,8 @@
  *      mov   (%rdi), %rax                the cursor
  *      mov   %rsi, (%rax)                the first constant: the fetch, most often
  *      mov   56(%rbp), %r8               the program's register 7 ...
- *      lea   -24(%r8), %r9d              ... the words that hang on it lie in one page?
- *      and   $4095, %r9d
- *      cmp   $4080, %r9d
- *      ja    careful                     no: word by word, in C
+ *      test  $7, %r8b                    ... is a multiple of 8, so that no word of 8 bytes reaches into another page?
+ *      jne   check                       no: look whether one does, and if so go word by word, in C
  *      lea   -95(,%r8,4), %r9            a store at register 7 - 24
  *      mov   %r9, 8(%rax)
  *      add   $16, %rax
@@ -36,7 +34,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STUB_PAGE = 4096, STUB_CODE_BYTES = 16 << 20, STUB_SHAPES = 1 << 16, STUB_BYTES_MAX = 2048, STUB_ADD_MAX = 1 << 28 };
+enum { STUB_PAGE = 4096, STUB_CODE_BYTES = 16 << 20, STUB_HUGE = 2 << 20, STUB_SHAPES = 1 << 16, STUB_BYTES_MAX = 2048, STUB_ADD_MAX = 1 << 28 };
 
 /* What tells one stub from another. */
 struct shape {
@@ -45,6 +43,7 @@ struct shape {
 	struct block_word word[BLOCK_WORDS]; /* n_words of them; a constant's add is what is added to the data as a word */
 };
 
+enum opcode { OP_COMPARE = 0x3b, OP_STORE = 0x89, OP_LOAD = 0x8b, OP_LEA = 0x8d };
 enum host_register { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9 };
 
 static struct shape **shapes; /* by hash, or NULL; STUB_SHAPES of them */
@@ -98,24 +97,24 @@ static void op_memory(bool wide, uint8_t opcode, unsigned reg, unsigned base, in
 	number(disp, small ? 1 : 4);
 }
 
-static void op_load(unsigned reg, unsigned base, int32_t disp) { op_memory(true, 0x8b, reg, base, disp); }
-static void op_store(unsigned reg, unsigned base, int32_t disp) { op_memory(true, 0x89, reg, base, disp); }
-static void op_lea(bool wide, unsigned reg, unsigned base, int32_t disp) { op_memory(wide, 0x8d, reg, base, disp); }
+static void op_load(unsigned reg, unsigned base, int32_t disp) { op_memory(true, OP_LOAD, reg, base, disp); }
+static void op_store(unsigned reg, unsigned base, int32_t disp) { op_memory(true, OP_STORE, reg, base, disp); }
+static void op_lea(bool wide, unsigned reg, unsigned base, int32_t disp) { op_memory(wide, OP_LEA, reg, base, disp); }
 
 /* reg = (index << scale) + disp */
 static void op_scale(unsigned reg, unsigned index, unsigned scale, int32_t disp)
 {
-	BYTES(0x48 | reg >> 3 << 2 | index >> 3 << 1, 0x8d, (reg & 7) << 3 | 4, scale << 6 | (index & 7) << 3 | 5);
+	BYTES(0x48 | reg >> 3 << 2 | index >> 3 << 1, OP_LEA, (reg & 7) << 3 | 4, scale << 6 | (index & 7) << 3 | 5);
 	number(disp, 4);
 }
 
 /* reg += index << scale; no register whose low bits are rbp's */
 static void op_add_scaled(unsigned reg, unsigned index, unsigned scale)
 {
-	BYTES(0x48 | reg >> 3 << 2 | index >> 3 << 1 | reg >> 3, 0x8d, (reg & 7) << 3 | 4, scale << 6 | (index & 7) << 3 | (reg & 7));
+	BYTES(0x48 | reg >> 3 << 2 | index >> 3 << 1 | reg >> 3, OP_LEA, (reg & 7) << 3 | 4, scale << 6 | (index & 7) << 3 | (reg & 7));
 }
 
-static void op_move(unsigned to, unsigned from) { BYTES(0x48 | from >> 3 << 2 | to >> 3, 0x89, 0xc0 | (from & 7) << 3 | (to & 7)); }
+static void op_move(unsigned to, unsigned from) { BYTES(0x48 | from >> 3 << 2 | to >> 3, OP_STORE, 0xc0 | (from & 7) << 3 | (to & 7)); }
 
 static void op_constant(unsigned reg, const void *value)
 {
@@ -260,7 +259,7 @@ static void make_end(unsigned n)
 {
 	op_lea(true, RAX, RAX, n * 8);
 	op_store(RAX, RDI, offsetof(struct ring_lane, cursor));
-	op_memory(true, 0x3b, RAX, RDI, offsetof(struct ring_lane, limit)); /* cmp */
+	op_memory(true, OP_COMPARE, RAX, RDI, offsetof(struct ring_lane, limit));
 	jump_set(op_jump_if(3), full_way);
 	BYTES(0xc3);
 }
@@ -394,10 +393,13 @@ bool stub_init(void)
 {
 #ifdef __x86_64__
 	shapes = mmap(NULL, STUB_SHAPES * sizeof(*shapes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	code = mmap(NULL, STUB_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	code = mmap(NULL, STUB_CODE_BYTES + STUB_HUGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	            -1, 0);
 	if (shapes == MAP_FAILED || code == MAP_FAILED)
 		return false;
+	code += -(uintptr_t)code % STUB_HUGE;
 	code_end = code + STUB_CODE_BYTES;
+	madvise(code, STUB_CODE_BYTES, MADV_HUGEPAGE); /* all stubs fill less than one, most often */
 	careful_way = code;
 	op_jump((const void *)put_carefully);
 	full_way = code;
