@@ -7,23 +7,23 @@
  * register still, or already, holds each of its versions.  References are collected as long as there is a moment at which a call
  * is possible and that tells them all; when a reference would leave none, those before it are recorded, and a new group begins.
  *
- *      (start)           |  rdi(0) rsp(0) are known here           one call: the fetch of the block, and three words
- *      push  %rbp        |  rsp(0) - 8
- *      mov   %rsp,%rbp   |
- *      mov   %rdi,-24(%rbp)  rsp(0) - 32     (rbp is rsp(0) - 8)
+ *      push  %rbp          rsp(0) - 8        one call, at the load below: rbp holds rsp(0) - 8 then
+ *      mov   %rsp,%rbp
+ *      mov   %rdi,-24(%rbp)  rsp(0) - 32
  *      mov   0x2f01(%rip),%rax   a constant
- *      mov   (%rax),%rdx     rax(1) + 0      not known at the start: a call here, which tells its own
- *      mov   %rdx,-32(%rbp)  rsp(0) - 40     address and the two registers: two words
+ *      mov   (%rax),%rax     rax(1)          the last moment that tells rax(1), which is overwritten here
+ *      mov   %rax,-32(%rbp)  rsp(0) - 40     can be told at the load, too
+ *      mov   (%rax),%rdx     rax(2)          cannot: a second call
  *
  *      1.  Words of a call are consecutive in the order of the program, and calls come in that order.
  *      2.  An instruction of which nothing is known ends everything: what is pending is recorded before it, each of its accesses
  *          as it comes, and every register has a new version after it.
- *      3.  A call hangs on the start of the block, or on an instruction that makes exactly one access, or a load and a store of
- *          one address, so that it comes exactly once; registers are as they were before that instruction.
- *      4.  Every moment of a group resolves all its words.
+ *      3.  A call hangs on the start of the block, which tells fetches only, or on an instruction that makes exactly one access, or
+ *          a load and a store, so that it comes exactly once; registers are as they were before that instruction.
+ *      4.  Every moment of a group resolves all its words.  The last of them is taken.
  *
- * A block is left in its middle only when an instruction of it faults; then the words of the rest are recorded although it was
- * never run.  Programs that live on such faults are rare, and their blocks end soon after. */
+ * A block is left in its middle only when an access of it faults.  As its call comes late, what was done of the group before is then
+ * not recorded, rather than what was never done: the simulated program must not touch what the real one could not. */
 #include "block.h"
 #include "../machine/access.h"
 #include "x86.h"
@@ -51,8 +51,10 @@ struct word {
 
 /* A place for a call, and what is known there. */
 struct moment {
-	bool start;           /* of the block; otherwise an access: */
-	bool one_of_two;
+	bool start;           /* of the block; otherwise at instruction insn: */
+	uint32_t insn;
+	bool one_of_two;      /* of its accesses */
+	bool has_own;         /* which of them does not matter: own is the address */
 	struct word own;
 	struct value reg[X86_REGS];
 };
@@ -135,9 +137,11 @@ static bool moment_resolve(const struct moment *m, const struct word *w, struct 
 	bool constant = word_is_constant(w);
 	*ret = (struct block_word){ .add = w->add, .source = BLOCK_CONSTANT, .kind = w->kind, .bytes = constant ? 1 : w->bytes,
 	                            .base = X86_NONE, .index = X86_NONE };
+	if (m->start)
+		return w->kind == ACCESS_FETCH;
 	if (constant) /* one that reaches into another page is two words */
 		return true;
-	if (!m->start && key_same(w->key, m->own.key)) {
+	if (m->has_own && key_same(w->key, m->own.key)) {
 		ret->source = BLOCK_OWN;
 		ret->add -= m->own.add;
 		return true;
@@ -179,11 +183,11 @@ static bool moments_any(const struct plan *p, const struct word *w, uint32_t n)
 	return false;
 }
 
-/* The first of a group, which is never replaced, may be the start; of the others, later ones know more of what is still to come. */
+/* Later ones know more of what is still to come. */
 static void moment_add(struct plan *p, const struct moment *m)
 {
 	if (p->n_moments == MOMENTS) {
-		memmove(&p->moment[1], &p->moment[2], (MOMENTS - 2) * sizeof(*m));
+		memmove(&p->moment[0], &p->moment[1], (MOMENTS - 1) * sizeof(*m));
 		p->n_moments--;
 	}
 	p->moment[p->n_moments++] = *m;
@@ -201,25 +205,26 @@ static struct block_call *call_add(struct plan *p, enum block_call_kind kind, ui
 	struct block_call *c = &p->block->call[p->block->n_calls++];
 	c->kind = kind;
 	c->insn = insn;
-	c->one_of_two = false;
-	c->n_words = c->n_always = 0;
+	c->one_of_two = c->at_zero = false;
+	c->n_words = 0;
 	return c;
 }
 
-static void group_call(struct plan *p, const struct moment *m)
+static struct block_call *group_call(struct plan *p, const struct moment *m)
 {
-	struct block_call *c = call_add(p, m->start ? BLOCK_START : BLOCK_ACCESS, m->own.insn);
+	struct block_call *c = call_add(p, m->start ? BLOCK_START : BLOCK_ACCESS, m->insn);
 	c->one_of_two = m->one_of_two;
 	for (uint32_t i = 0; i < p->n_pending; i++)
 		moment_resolve(m, &p->pending[i], &c->word[i]);
-	c->n_words = c->n_always = p->n_pending;
+	c->n_words = p->n_pending;
+	return c;
 }
 
 /* Records the group. */
 static void group_end(struct plan *p)
 {
 	if (p->n_pending && p->n_moments)
-		group_call(p, &p->moment[0]);
+		group_call(p, &p->moment[p->n_moments - 1]);
 	for (uint32_t i = 0; i < p->n_pending && !p->n_moments; i++)
 		if (i == 0 || p->pending[i].insn != p->pending[i - 1].insn)
 			call_add(p, BLOCK_EACH, p->pending[i].insn);
@@ -232,18 +237,20 @@ static void pending_add(struct plan *p, const struct word *w, uint32_t n)
 	p->n_pending += n;
 }
 
-/* A load and a store of one address. */
-static bool is_update(const struct word *w, uint32_t n)
+/* Can a call hang on the instruction?  Its words, of which there are more if it has more than one access, are w. */
+static bool moment_init(struct moment *m, const struct plan *p, const struct x86_insn *x, const struct word *w)
 {
-	return n == 2 && w[0].kind != w[1].kind && key_same(w[0].key, w[1].key) && w[0].add == w[1].add;
+	bool two = x->n_accesses == 2 && w[0].kind != w[1].kind, one_address = key_same(w[0].key, w[1].key) && w[0].add == w[1].add;
+	*m = (struct moment){ .insn = w[0].insn, .one_of_two = two, .has_own = !two || one_address, .own = w[0] };
+	memcpy(m->reg, p->reg, sizeof(m->reg));
+	return x->n_accesses == 1 || two;
 }
 
-/* The words of one instruction of which everything is known. */
-static void step_words(struct plan *p, const struct word *w, uint32_t n)
+/* The n words of an instruction of which everything is known. */
+static void step_words(struct plan *p, const struct x86_insn *x, const struct word *w, uint32_t n)
 {
-	struct moment here = { .one_of_two = n == 2, .own = w[0] };
-	bool host = n == 1 || is_update(w, n);
-	memcpy(here.reg, p->reg, sizeof(here.reg));
+	struct moment here;
+	bool host = moment_init(&here, p, x, w);
 	bool serves = host && moment_resolves(&here, p->pending, p->n_pending);
 	bool waits = !host && p->n_moments == 0; /* for a moment that tells all of the group */
 	if (p->n_pending + n > BLOCK_WORDS || !(serves || waits || moments_any(p, w, n))) {
@@ -276,12 +283,13 @@ static uint32_t words_of(const struct plan *p, uint32_t insn, const struct x86_i
 }
 
 /* A string instruction that is repeated is a block that runs once for each time, and once more when nothing is left. */
-static void step_repeated(struct plan *p, const struct word *w, uint32_t n)
+static void step_repeated(struct plan *p, const struct x86_insn *x, const struct word *w, uint32_t n)
 {
-	uint32_t n_always = p->n_pending;
+	struct moment here;
+	moment_init(&here, p, x, w);
+	group_call(p, &p->moment[0])->at_zero = true;
 	pending_add(p, w, n);
-	group_call(p, &p->moment[0]);
-	p->block->call[p->block->n_calls - 1].n_always = n_always;
+	group_call(p, &here);
 	p->n_pending = p->n_moments = 0;
 }
 
@@ -298,9 +306,9 @@ static void step(struct plan *p, uint32_t i, const struct qemu_plugin_insn *insn
 		return;
 	}
 	if (x.repeated)
-		step_repeated(p, w, n);
+		step_repeated(p, &x, w, n);
 	else if (n)
-		step_words(p, w, n);
+		step_words(p, &x, w, n);
 	registers_step(p, &x);
 }
 
@@ -323,7 +331,6 @@ bool block_plan(struct block *b, const struct qemu_plugin_tb *tb)
 	b->n_calls = 0;
 	registers_forget(&p);
 	p.moment[0] = (struct moment){ .start = true };
-	memcpy(p.moment[0].reg, p.reg, sizeof(p.reg));
 	p.n_moments = 1;
 	fetches_add(&p, qemu_plugin_tb_vaddr(tb), qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last) - 1);
 	for (size_t i = 0; i < n && !p.full; i++)

@@ -39,7 +39,7 @@ enum { STUB_PAGE = 4096, STUB_CODE_BYTES = 16 << 20, STUB_HUGE = 2 << 20, STUB_S
 /* What tells one stub from another. */
 struct shape {
 	uint8_t *code;
-	uint8_t kind, threads, n_words, n_always;
+	uint8_t kind, threads, at_zero, n_words;
 	struct block_word word[BLOCK_WORDS]; /* n_words of them; a constant's add is what is added to the data as a word */
 };
 
@@ -63,8 +63,7 @@ static uint64_t word_address(const struct block_word *w, uint64_t va, const uint
 /* Word by word, with each page that is touched. */
 static void put_carefully(struct ring_lane *lane, const struct shape *s, uint64_t va, const uint64_t *registers, uint64_t data)
 {
-	unsigned n = s->n_always < s->n_words && registers[X86_RCX] == 0 ? s->n_always : s->n_words;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < s->n_words; i++) {
 		const struct block_word *w = &s->word[i];
 		if (w->source == BLOCK_CONSTANT) {
 			lane_put(lane, data + (uint64_t)w->add);
@@ -231,11 +230,12 @@ static void make_constant(struct making *k, const struct block_word *w, unsigned
 	op_store(w->add ? R9 : data, RAX, at * 8);
 }
 
-/* Words from up to n, those of one address together. */
-static void make_words(struct making *k, unsigned from, unsigned n)
+/* Those of one address together. */
+static void make_words(struct making *k)
 {
 	const struct block_word *w = k->shape->word;
-	for (unsigned i = from, done = 0; i < n; i++) {
+	unsigned n = k->shape->n_words;
+	for (unsigned i = 0, done = 0; i < n; i++) {
 		if (done >> i & 1)
 			continue;
 		if (w[i].source == BLOCK_CONSTANT) {
@@ -297,17 +297,16 @@ static void make_stub(struct shape *s)
 {
 	struct making k = { .shape = s };
 	s->code = code;
+	if (s->at_zero) {
+		BYTES(0x48, 0x83, 0x7d, X86_RCX * 8, 0); /* cmp */
+		uint8_t *is_zero = op_jump_if(4);
+		BYTES(0xc3);
+		jump_set(is_zero, code);
+	}
 	make_lane(s);
 	if (shape_is_plain(s)) {
-		make_words(&k, 0, s->n_always);
-		if (s->n_always < s->n_words) {
-			BYTES(0x48, 0x83, 0x7d, X86_RCX * 8, 0); /* cmp */
-			uint8_t *none = op_jump_if(4);
-			make_words(&k, s->n_always, s->n_words);
-			make_end(s->n_words);
-			jump_set(none, code);
-		}
-		make_end(s->n_always);
+		make_words(&k);
+		make_end(s->n_words);
 	}
 	for (unsigned i = 0; i < k.n_checks; i++) {
 		jump_set(k.check[i].jump, code);
@@ -334,8 +333,8 @@ static void shape_init(struct shape *s, const struct block_call *c, void **data)
 	memset(s, 0, sizeof(*s));
 	s->kind = c->kind;
 	s->threads = threads;
+	s->at_zero = c->at_zero;
 	s->n_words = c->n_words;
-	s->n_always = c->n_always;
 	for (unsigned i = 0; i < c->n_words; i++) {
 		struct block_word *w = &s->word[i];
 		*w = c->word[i];
