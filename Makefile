@@ -136,6 +136,9 @@ $(TESTS): $(BUILD)/test/%: $(BUILD)/obj/test/%.o $(call obj,$(TEST_HELP)) $(LIB)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# What of the plugin can be tested without QEMU.
+$(BUILD)/test/capture_plan_test: $(call obj,$(addprefix src/capture/,block.c emit.c stub.c x86.c))
+
 # As a program of somebody else's: nothing but the public header, and the shared library.
 $(EXAMPLES): $(BUILD)/examples/%: examples/%.c include/pageworks.h $(SHARED) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -210,24 +210,36 @@ static struct block_call *call_add(struct plan *p, enum block_call_kind kind, ui
 	return c;
 }
 
-static struct block_call *group_call(struct plan *p, const struct moment *m)
+/* Records the first n words of the group. */
+static struct block_call *group_call(struct plan *p, const struct moment *m, uint32_t n)
 {
 	struct block_call *c = call_add(p, m->start ? BLOCK_START : BLOCK_ACCESS, m->insn);
 	c->one_of_two = m->one_of_two;
-	for (uint32_t i = 0; i < p->n_pending; i++)
+	c->n_words = n;
+	for (uint32_t i = 0; i < n; i++)
 		moment_resolve(m, &p->pending[i], &c->word[i]);
-	c->n_words = p->n_pending;
 	return c;
 }
 
-/* Records the group. */
+/* Records a group that waited for a moment in vain. */
+static void group_each(struct plan *p)
+{
+	uint32_t n = 0;
+	while (n < p->n_pending && p->pending[n].kind == ACCESS_FETCH)
+		n++;
+	if (n)
+		group_call(p, &(struct moment){ .start = true }, n);
+	for (uint32_t i = n; i < p->n_pending; i++)
+		if (i == n || p->pending[i].insn != p->pending[i - 1].insn)
+			call_add(p, BLOCK_EACH, p->pending[i].insn);
+}
+
 static void group_end(struct plan *p)
 {
-	if (p->n_pending && p->n_moments)
-		group_call(p, &p->moment[p->n_moments - 1]);
-	for (uint32_t i = 0; i < p->n_pending && !p->n_moments; i++)
-		if (i == 0 || p->pending[i].insn != p->pending[i - 1].insn)
-			call_add(p, BLOCK_EACH, p->pending[i].insn);
+	if (p->n_moments)
+		group_call(p, &p->moment[p->n_moments - 1], p->n_pending);
+	else
+		group_each(p);
 	p->n_pending = p->n_moments = 0;
 }
 
@@ -252,7 +264,7 @@ static void step_words(struct plan *p, const struct x86_insn *x, const struct wo
 	struct moment here;
 	bool host = moment_init(&here, p, x, w);
 	bool serves = host && moment_resolves(&here, p->pending, p->n_pending);
-	bool waits = !host && p->n_moments == 0; /* for a moment that tells all of the group */
+	bool waits = !host && (p->n_moments == 0 || (p->n_moments == 1 && p->moment[0].start)); /* for one that tells them all */
 	if (p->n_pending + n > BLOCK_WORDS || !(serves || waits || moments_any(p, w, n))) {
 		group_end(p);
 		serves = host;
@@ -287,9 +299,9 @@ static void step_repeated(struct plan *p, const struct x86_insn *x, const struct
 {
 	struct moment here;
 	moment_init(&here, p, x, w);
-	group_call(p, &p->moment[0])->at_zero = true;
+	group_call(p, &p->moment[0], p->n_pending)->at_zero = true;
 	pending_add(p, w, n);
-	group_call(p, &here);
+	group_call(p, &here, p->n_pending);
 	p->n_pending = p->n_moments = 0;
 }
 

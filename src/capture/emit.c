@@ -207,6 +207,7 @@ static bool info_store_bit_known(void)
 void emit_init(bool plain)
 {
 	each_access = info_store_bit_known() ? on_access : on_access_unknown;
+	n_agreed = n_differed = 0;
 	way = plain || !stub_init() ? WAY_PLAIN : WAY_TRYING;
 	if (way == WAY_PLAIN)
 		return;

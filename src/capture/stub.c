@@ -34,7 +34,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STUB_PAGE = 4096, STUB_CODE_BYTES = 16 << 20, STUB_HUGE = 2 << 20, STUB_SHAPES = 1 << 16, STUB_BYTES_MAX = 2048, STUB_ADD_MAX = 1 << 28 };
+enum {
+	STUB_PAGE = 4096, STUB_CODE_BYTES = 16 << 20, STUB_HUGE = 2 << 20, STUB_SHAPES = 1 << 16,
+	STUB_BYTES_MAX = 2048,   /* of the code of one */
+	STUB_ADD_MAX = 1 << 28,
+};
 
 /* What tells one stub from another. */
 struct shape {
