@@ -11,7 +11,6 @@
 #include "lane.h"
 #include "stub.h"
 #include "x86.h"
-#include <stdlib.h>
 #include <sys/mman.h>
 
 enum { PAGE_BYTES = 4096, ACCESS_MAX = 16, INFO_STORE_SHIFT = 17, TRIED_ENOUGH = 256 };
@@ -102,10 +101,21 @@ static bool registers_readable(const uint64_t *registers)
 	return registers == readable;
 }
 
-static void compare(const uint64_t *registers, const struct x86_access *a, uint64_t va)
+/* An access that can be compared, in one word: disp (32 bits), scale, index, base (8 each).  => NULL: it cannot. */
+static void *comparable(const struct x86_insn *x)
 {
-	uint64_t base = a->base == X86_NONE ? 0 : registers[a->base], index = a->index == X86_NONE ? 0 : registers[a->index];
-	if (base + (index << a->scale) + (uint64_t)a->disp == va)
+	const struct x86_access *a = &x->access[0];
+	bool tells = x->known && x->n_accesses == 1 && !a->segment && a->base != X86_NONE && a->disp == (int32_t)a->disp;
+	uint64_t parts = (uint64_t)a->scale << 16 | (uint64_t)(uint8_t)a->index << 8 | 1u << 7 | (uint8_t)a->base;
+	return tells ? (void *)(uintptr_t)((uint64_t)a->disp << 32 | parts) : NULL;
+}
+
+static void compare(const uint64_t *registers, void *data, uint64_t va)
+{
+	uint64_t parts = (uintptr_t)data, base = registers[parts & 15];
+	int8_t index = (int8_t)(parts >> 8);
+	uint64_t scaled = index == X86_NONE ? 0 : registers[index & 15] << (parts >> 16 & 3);
+	if (base + scaled + (uint64_t)((int64_t)parts >> 32) == va)
 		n_agreed++;
 	else
 		n_differed++;
@@ -143,12 +153,9 @@ static void emit_trying(struct qemu_plugin_tb *tb)
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		struct x86_insn x;
 		x86_decode(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), qemu_plugin_insn_vaddr(insn), &x);
-		bool tells = x.known && x.n_accesses == 1 && !x.access[0].segment && x.access[0].base != X86_NONE;
-		struct x86_access *kept = tells ? malloc(sizeof(*kept)) : NULL; /* as long as QEMU may run the code: for ever */
-		if (!kept)
-			continue;
-		*kept = x.access[0];
-		register_access(insn, i ? try_access : try_first, QEMU_PLUGIN_MEM_RW, kept);
+		void *data = comparable(&x);
+		if (data)
+			register_access(insn, i ? try_access : try_first, QEMU_PLUGIN_MEM_RW, data);
 	}
 }
 
