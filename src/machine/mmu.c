@@ -13,7 +13,7 @@
  *      serve_sv39, serve_x86_64, ... = serve(format) = { reference(format) = look, walk, fill, remember } until a quick hit
  *
  * 1. Nobody outside holds the address of a struct lookup: whoever did would force all of it into memory.  What is rare is called
- *    with values (slot_for, dirtied, walk_elsewhere).
+ *    with values (fill_any, dirtied), or copies (walk_elsewhere).
  * 2. Nothing is counted twice to be at hand: how a walk went is one count (machine.walked), where a search ended another
  *    (tlb_bank.ended), and what people ask for is summed up from them.
  * 3. A search of a set that fails has found the victim, and filling does not search again.
@@ -134,15 +134,11 @@ pt_inline void walk_elsewhere(const struct ptfmt *f, struct machine *m, struct c
 			      unsigned rights, struct walk_want want)
 {
 	struct walk story;
-	struct tlb_entry e = { 0 };
 	if (m->config.host)
-		nested_walk(m, c, table, level, rights, &want, &story, &e);
+		nested_walk(m, c, table, level, rights, &want, &story);
 	else
 		hashed_walk(f, &m->mem, table, &want, &story, NULL);
-	if (!m->config.host && story.fault == MACHINE_FAULT_NONE)
-		e = tlb_entry_make(story.pfn, story.level, story.rights, story.dirty);
 	l->walk = story;
-	l->e = e;
 }
 
 /* Walks, beginning at the lowest table a walk cache knows. */
@@ -171,8 +167,6 @@ pt_inline void walk(const struct ptfmt *f, struct machine *m, struct cpu *c, str
 		return;
 	}
 	walk_down(f, &m->mem, table, level, rights, &want, &l->walk, NULL);
-	if (__builtin_expect(l->walk.fault == MACHINE_FAULT_NONE, 1))
-		l->e = tlb_entry_make(l->walk.pfn, l->walk.level, l->walk.rights, l->walk.dirty);
 }
 
 /* ---- looking ahead ---- */
@@ -228,7 +222,7 @@ pt_inline void walk_done(const struct ptfmt *f, struct machine *m, struct cpu *c
 		leaf_table_note(f, m, c, l->va, w->table[0]);
 	if (__builtin_expect(m->config.host != NULL, 0)) {
 		const struct walk story = *w;
-		nested_count(m, &story, l->e);
+		nested_count(m, &story);
 	}
 }
 
@@ -244,20 +238,29 @@ static __attribute__((noinline)) void dirtied(struct machine *m, struct cpu *c, 
 	}
 }
 
-/* Looks at one rank.  While only base pages are about and the rank is plain, one scan finds the entry or the victim.
- * => whether it is there */
-pt_inline bool look_rank(const struct ptfmt *f, const struct tlb_bank *b, const struct cpu *c, struct lookup *l, unsigned rank)
+/* Looks through the ranks.  While only base pages are about and a rank is plain, one scan finds the entry or the victim. */
+pt_inline void look(const struct ptfmt *f, struct cpu *c, struct lookup *l)
 {
-	const struct tlb_array *a = b->rank[l->kind][rank].plain;
-	if (__builtin_expect(!a || !l->simple, 0)) {
-		l->victim[rank] = TLB_SLOT_NONE;
-		l->slot = tlb_lookup(b, l->kind, rank, l->va, c->asid);
-		return l->slot != TLB_SLOT_NONE;
+	const struct tlb_bank *b = &c->tlb;
+	l->depth = b->depth[l->kind];
+	l->simple = b->simple;
+	l->tag = tlb_tag_of_page(l->va.v >> f->page_shift, c->asid, 0);
+	l->slot = TLB_SLOT_NONE;
+	for (l->found = 0; l->found < l->depth; l->found++) {
+		const struct tlb_array *a = b->rank[l->kind][l->found].plain;
+		if (__builtin_expect(!a || !l->simple, 0)) {
+			l->victim[l->found] = TLB_SLOT_NONE;
+			l->slot = tlb_lookup(b, l->kind, l->found, l->va, c->asid);
+			if (l->slot != TLB_SLOT_NONE)
+				return;
+			continue;
+		}
+		const uint32_t base = tlb_set(a, l->va.v >> f->page_shift);
+		const struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, l->tag);
+		l->slot = l->victim[l->found] = base + scan_slot(s);
+		if (scan_found(s))
+			return;
 	}
-	uint32_t base = tlb_set(a, l->va.v >> f->page_shift);
-	struct scan s = scan_set(b->tag + base, b->stamp + base, a->stride, l->tag);
-	l->slot = l->victim[rank] = base + s.slot;
-	return s.found;
 }
 
 /* Is the entry found all that is needed?  Else somebody walks: for the dirty bit, or for everything. */
@@ -275,25 +278,30 @@ pt_inline bool entry_serves(struct machine *m, struct cpu *c, struct lookup *l)
 
 pt_inline enum machine_fault translate(const struct ptfmt *f, struct machine *m, struct cpu *c, struct lookup *l)
 {
-	struct tlb_bank *b = &c->tlb;
-	l->depth = b->depth[l->kind];
-	l->simple = b->simple;
-	l->tag = tlb_tag_of_page(l->va.v >> f->page_shift, c->asid, 0);
-	l->slot = TLB_SLOT_NONE;
-	for (l->found = 0; l->found < l->depth; l->found++)
-		if (look_rank(f, b, c, l, l->found))
-			break;
+	look(f, c, l);
 	if (l->found < l->depth && entry_serves(m, c, l))
 		return MACHINE_FAULT_NONE;
 	walk(f, m, c, l);
-	if (__builtin_expect(l->found < l->depth && l->walk.fault == MACHINE_FAULT_NONE, 0))
+	if (__builtin_expect(l->walk.fault != MACHINE_FAULT_NONE, 0))
+		return l->walk.fault;
+	l->e = l->walk.e;
+	if (__builtin_expect(l->found < l->depth, 0))
 		dirtied(m, c, l->va, l->slot, tlb_entry_level(l->e));
-	return l->walk.fault;
+	return MACHINE_FAULT_NONE;
 }
 
-/* The slot that a translation of any kind takes at one rank, or none when no array there holds pages of this size; *tag is its tag. */
-static __attribute__((noinline)) uint32_t slot_for(struct cpu *c, enum access_kind kind, unsigned rank, vaddr_t va, struct tlb_entry e,
-						   uint64_t *tag)
+pt_inline void slot_fill(const struct ptfmt *f, struct machine *m, struct cpu *c, uint32_t slot, uint64_t tag, struct tlb_entry e,
+			 uint64_t now)
+{
+	slot_leave(f, m, c, slot);
+	c->tlb.tag[slot] = tag;
+	c->tlb.entry[slot] = e;
+	c->tlb.stamp[slot] = now;
+}
+
+/* Puts a translation of any kind into one rank of any kind.  => the slot, or none when no array there holds pages of this size */
+static __attribute__((noinline)) uint32_t fill_any(struct machine *m, struct cpu *c, enum access_kind kind, unsigned rank, vaddr_t va,
+						   struct tlb_entry e, uint64_t now)
 {
 	struct tlb_bank *b = &c->tlb;
 	const unsigned level = tlb_entry_level(e);
@@ -304,28 +312,19 @@ static __attribute__((noinline)) uint32_t slot_for(struct cpu *c, enum access_ki
 	b->globals_used |= global;
 	b->levels_used |= (uint8_t)(1 << level);
 	b->simple = b->levels_used == 1 && !b->globals_used;
-	*tag = tlb_tag(b, va, global ? TLB_ASID_GLOBAL : c->asid, level);
+	slot_fill(&m->format, m, c, slot, tlb_tag(b, va, global ? TLB_ASID_GLOBAL : c->asid, level), e, now);
+	b->filled[slot] = now;
 	return slot;
 }
 
 /* Puts the translation into one rank.  => the slot, or none */
 pt_inline uint32_t fill_rank(const struct ptfmt *f, struct machine *m, struct cpu *c, const struct lookup *l, unsigned rank)
 {
-	struct tlb_bank *b = &c->tlb;
-	uint32_t slot = l->victim[rank];
-	uint64_t tag = l->tag;
-	if (__builtin_expect(!l->simple || slot == TLB_SLOT_NONE, 0)) {
-		uint64_t any_tag = 0;
-		slot = slot_for(c, l->kind, rank, l->va, l->e, &any_tag);
-		if (slot == TLB_SLOT_NONE)
-			return slot;
-		tag = any_tag;
-	}
-	slot_leave(f, m, c, slot);
-	b->tag[slot] = tag;
-	b->entry[slot] = l->e;
-	b->stamp[slot] = b->filled[slot] = l->now;
-	return slot;
+	const uint32_t victim = l->victim[rank];
+	if (__builtin_expect(!l->simple || victim == TLB_SLOT_NONE, 0))
+		return fill_any(m, c, l->kind, rank, l->va, l->e, l->now);
+	slot_fill(f, m, c, victim, l->tag, l->e, l->now);
+	return victim;
 }
 
 pt_inline void quick_fill(const struct ptfmt *f, struct cpu *c, const struct lookup *l, uint32_t slot)

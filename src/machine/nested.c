@@ -76,7 +76,7 @@ static struct tlb_entry both_stages(const struct machine *m, const struct nested
 }
 
 void nested_walk(struct machine *m, struct cpu *c, pfn_t table, unsigned level, unsigned rights, const struct walk_want *w,
-		 struct walk *r, struct tlb_entry *ret)
+		 struct walk *r)
 {
 	struct machine *h = m->config.host;
 	struct nested_walk n = { .host = h, .cpu = m->config.host_cpu + (unsigned)(c - m->cpu),
@@ -90,16 +90,16 @@ void nested_walk(struct machine *m, struct cpu *c, pfn_t table, unsigned level, 
 	r->host_steps = n.steps;
 	c->stop = n.stop;
 	if (r->fault == MACHINE_FAULT_NONE)
-		*ret = both_stages(m, &n, r, w->va);
+		r->e = both_stages(m, &n, r, w->va);
 }
 
-void nested_count(struct machine *m, const struct walk *w, struct tlb_entry e)
+void nested_count(struct machine *m, const struct walk *w)
 {
 	struct machine_nested *n = &m->nested;
 	n->translations += w->host_steps;
 	n->host_references += w->host_reads;
 	n->most = w->reads + w->host_reads > n->most ? w->reads + w->host_reads : n->most;
-	n->fractured += tlb_entry_level(e) < w->level;
+	n->fractured += tlb_entry_level(w->e) < w->level;
 }
 
 void nested_follow(struct machine *m)

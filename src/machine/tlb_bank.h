@@ -13,33 +13,10 @@
 #pragma once
 #include "../base/rng.h"
 #include "machine.h"
+#include "tlb_entry.h"
 
 #define TLB_ASID_GLOBAL 0xffff
 #define TLB_DEPTH       9 /* levels are digits 1 to 9 */
-
-/* A translation in one word, so that it is made and copied in a register:
- *
- *   63                       12  11   9    8      7     3  2     0
- *  +---------------------------+------+-------+---------+-------+   quick: kinds (bit per kind) of references that came through
- *  | first base frame          |quick | dirty | rights  | level |          this very slot, and may have a quick word for it
- *  +---------------------------+------+-------+---------+-------+ */
-struct tlb_entry {
-	uint64_t word;
-};
-
-#define TLB_ENTRY_DIRTY (1ull << 8)
-#define TLB_ENTRY_QUICK (7ull << 9)
-
-static inline struct tlb_entry tlb_entry_make(pfn_t f, unsigned level, unsigned rights, bool dirty)
-{
-	return (struct tlb_entry){ f.v << 12 | (uint64_t)dirty << 8 | rights << 3 | level };
-}
-static inline pfn_t tlb_entry_pfn(struct tlb_entry e) { return pfn(e.word >> 12); }
-static inline unsigned tlb_entry_level(struct tlb_entry e) { return e.word & 7; }
-static inline unsigned tlb_entry_rights(struct tlb_entry e) { return e.word >> 3 & 31; }
-static inline bool tlb_entry_dirty(struct tlb_entry e) { return e.word & TLB_ENTRY_DIRTY; }
-static inline bool tlb_entry_simple(struct tlb_entry e) { return !(e.word & (7 | PT_GLOBAL << 3)); } /* a base page, not global */
-static inline unsigned tlb_entry_quick(struct tlb_entry e) { return e.word >> 9 & 7; }
 
 struct tlb_array {
 	struct tlb_geometry shape;
@@ -102,10 +79,12 @@ static inline __attribute__((always_inline)) void scan_least(scan_lanes *least, 
 	*least = (less & *other) | (~less & *least);
 }
 
+/* The word found: its slot counts from the start of what was scanned. */
 struct scan {
-	uint32_t slot;  /* that holds the tag, or else has the least time; from the start of what was scanned */
-	bool found;
+	int64_t word;
 };
+static inline uint32_t scan_slot(struct scan s) { return (uint32_t)s.word & (SCAN_MOST - 1); }
+static inline bool scan_found(struct scan s) { return s.word < 0; } /* the tag; else the slot is the oldest */
 
 /* The slot that holds the tag counts as older than all, by the sign: so one search for the least word finds it, or the oldest.
  * => n is not 0 */
@@ -123,7 +102,7 @@ static inline __attribute__((always_inline)) struct scan scan_set(const uint64_t
 	scan_least(&least, &other);
 	other = __builtin_shuffle(least, (scan_lanes){ 1, 0, 3, 2 });
 	scan_least(&least, &other);
-	return (struct scan){ (uint32_t)least[0] & (SCAN_MOST - 1), least[0] < 0 };
+	return (struct scan){ least[0] };
 }
 
 /* The same for sets of any size. */

@@ -7,6 +7,7 @@
  * In a guest every physical address it comes across is translated once more, by the host's tables: see nested.h. */
 #pragma once
 #include "machine.h"
+#include "tlb_entry.h"
 
 struct walk {
 	enum machine_fault fault;
@@ -14,6 +15,7 @@ struct walk {
 	pfn_t pfn;                  /* of the first base frame of the leaf */
 	unsigned rights;            /* PT_*, limited by the tables above where the format says so */
 	bool dirty;
+	struct tlb_entry e;         /* of a walk without fault: what TLBs keep of it */
 	paddr_t entry_at;           /* the last entry read */
 	pte_t entry;
 	unsigned reads;             /* entries read */
@@ -85,6 +87,7 @@ pt_inline void walk_leaf(const struct ptfmt *f, struct physmem *mem, struct walk
 	if (second && r->fault == MACHINE_FAULT_NONE && !nested_step(second, paddr(at), w->kind))
 		r->fault = MACHINE_FAULT_HOST;
 	r->dirty = ptfmt_dirty(f, r->entry);
+	r->e = tlb_entry_make(r->pfn, r->level, r->rights, r->dirty);
 }
 
 /* One step down: reads the entry of this level.  => true: it points to *table, of the level below; else the walk has ended */

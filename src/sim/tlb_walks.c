@@ -122,7 +122,7 @@ static inline uint32_t cache_oldest(const uint64_t *stamp, uint32_t stride)
 	uint32_t best = 0;
 	for (uint32_t at = 0; at < stride; at += SCAN_MOST) {
 		uint32_t n = stride - at < SCAN_MOST ? stride - at : SCAN_MOST;
-		uint32_t oldest = at + scan_set(stamp + at, stamp + at, n, UINT64_MAX).slot;
+		uint32_t oldest = at + scan_slot(scan_set(stamp + at, stamp + at, n, UINT64_MAX));
 		best = at == 0 || stamp[oldest] < stamp[best] ? oldest : best;
 	}
 	return best;
