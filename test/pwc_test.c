@@ -44,7 +44,7 @@ static void plain_drop_space(struct plain *p, uint16_t asid)
 {
 	uint32_t kept = 0;
 	for (uint32_t i = 0; i < p->used; i++) {
-		if ((uint16_t)(p->tag[i] - 1) == asid)
+		if (pwc_tag_asid(p->tag[i]) == asid)
 			continue;
 		p->tag[kept] = p->tag[i];
 		p->table[kept++] = p->table[i];
@@ -73,11 +73,11 @@ static void history(uint32_t n, uint64_t prefixes, uint64_t seed)
 	for (uint64_t step = 1; step <= STEPS; step++) {
 		uint16_t asid = (uint16_t)rng_below(&rng, 3);
 		/* Every other prefix has its home where another has. */
-		uint64_t prefix = rng_below(&rng, prefixes), tag = ((prefix % 2 ? prefix : prefix * PWC_HOMES) << 16 | asid) + 1;
+		uint64_t prefix = rng_below(&rng, prefixes), tag = pwc_tag_make(prefix % 2 ? prefix : prefix * PWC_HOMES, asid);
 		if (rng_below(&rng, 500) == 0) {
 			plain_drop_space(&plain, asid);
 			for (uint32_t i = 0; i < n; i++)
-				if ((uint16_t)(p.entry[i].tag - 1) == asid)
+				if (pwc_tag_asid(p.entry[i].tag) == asid)
 					pwc_drop(&p, i);
 		}
 		uint64_t want = plain_ask(&plain, tag, step), got = pwc_ask(&p, tag, step);

@@ -37,9 +37,8 @@ struct lookup {
 	unsigned found;       /* the one that had it; depth: none, and it was walked for */
 	uint32_t slot;        /* there */
 	struct tlb_entry e;
-	bool simple;          /* only base pages are about: tag and victim[] can be relied on */
 	uint64_t tag;         /* of the base page */
-	uint32_t victim[TLB_DEPTH];        /* slot to fill at each rank that missed, for a base page; none: who knows */
+	uint32_t victim[TLB_DEPTH];        /* slot to fill with that at each rank that missed; none: it has yet to be chosen */
 	struct walk walk;     /* the story of a walk, if there was one */
 };
 
@@ -114,7 +113,7 @@ void mmu_settle(struct machine *m)
 
 pt_inline uint64_t pwc_tag(const struct ptfmt *f, const struct cpu *c, vaddr_t va, unsigned level)
 {
-	return (va.v >> ptfmt_level_shift(f, level) << 16 | c->asid) + 1;
+	return pwc_tag_make(va.v >> ptfmt_level_shift(f, level), c->asid);
 }
 
 void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
@@ -122,7 +121,7 @@ void mmu_pwc_flush(struct cpu *c, const uint16_t *asid)
 	for (unsigned level = 0; level < PTFMT_LEVELS; level++)
 		for (uint32_t i = 0; i < c->pwc[level].n; i++) {
 			struct pwc *p = &c->pwc[level];
-			if (!asid || (uint16_t)(p->entry[i].tag - 1) == *asid)
+			if (!asid || pwc_tag_asid(p->entry[i].tag) == *asid)
 				pwc_drop(p, i);
 		}
 }
@@ -243,12 +242,11 @@ pt_inline void look(const struct ptfmt *f, struct cpu *c, struct lookup *l)
 {
 	const struct tlb_bank *b = &c->tlb;
 	l->depth = b->depth[l->kind];
-	l->simple = b->simple;
 	l->tag = tlb_tag_of_page(l->va.v >> f->page_shift, c->asid, 0);
 	l->slot = TLB_SLOT_NONE;
 	for (l->found = 0; l->found < l->depth; l->found++) {
 		const struct tlb_array *a = b->rank[l->kind][l->found].plain;
-		if (__builtin_expect(!a || !l->simple, 0)) {
+		if (__builtin_expect(!a || !b->simple, 0)) {
 			l->victim[l->found] = TLB_SLOT_NONE;
 			l->slot = tlb_lookup(b, l->kind, l->found, l->va, c->asid);
 			if (l->slot != TLB_SLOT_NONE)
@@ -263,6 +261,12 @@ pt_inline void look(const struct ptfmt *f, struct cpu *c, struct lookup *l)
 	}
 }
 
+pt_inline void victims_forget(struct lookup *l)
+{
+	for (unsigned rank = 0; rank < l->depth; rank++)
+		l->victim[rank] = TLB_SLOT_NONE;
+}
+
 /* Is the entry found all that is needed?  Else somebody walks: for the dirty bit, or for everything. */
 pt_inline bool entry_serves(struct machine *m, struct cpu *c, struct lookup *l)
 {
@@ -271,8 +275,8 @@ pt_inline bool entry_serves(struct machine *m, struct cpu *c, struct lookup *l)
 	if (walk_refusal(tlb_entry_rights(l->e), &want) == MACHINE_FAULT_NONE)
 		return l->kind != ACCESS_STORE || tlb_entry_dirty(l->e);
 	mmu_retire(m, c, l->slot); /* stale or truly forbidden: the tables decide */
-	l->simple = false;
 	l->found = l->depth;
+	victims_forget(l);
 	return false;
 }
 
@@ -321,7 +325,7 @@ static __attribute__((noinline)) uint32_t fill_any(struct machine *m, struct cpu
 pt_inline uint32_t fill_rank(const struct ptfmt *f, struct machine *m, struct cpu *c, const struct lookup *l, unsigned rank)
 {
 	const uint32_t victim = l->victim[rank];
-	if (__builtin_expect(!l->simple || victim == TLB_SLOT_NONE, 0))
+	if (__builtin_expect(victim == TLB_SLOT_NONE, 0))
 		return fill_any(m, c, l->kind, rank, l->va, l->e, l->now);
 	slot_fill(f, m, c, victim, l->tag, l->e, l->now);
 	return victim;
@@ -340,7 +344,8 @@ pt_inline void remember(const struct ptfmt *f, struct machine *m, struct cpu *c,
 	uint32_t slot = l->slot;
 	if (l->found < l->depth)
 		c->tlb.stamp[slot] = l->now;
-	l->simple &= tlb_entry_simple(l->e);
+	if (__builtin_expect(!tlb_entry_simple(l->e), 0))
+		victims_forget(l);
 	for (unsigned rank = l->found; rank-- > 0;)
 		slot = fill_rank(f, m, c, l, rank);
 	if (slot == TLB_SLOT_NONE)

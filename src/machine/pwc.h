@@ -1,7 +1,7 @@
 /* pwc.h - a page-walk cache: where the tables below one level are, and the rights granted on the way to them, for the prefixes of
  * addresses walked last.  Fully associative, least recently used leaves.
  *
- * A tag is the prefix and the address space, never 0.  Nothing here allocates but pwc_init. */
+ * A tag is the prefix (of at most 47 bits) and the address space, never 0.  Nothing here allocates but pwc_init. */
 #pragma once
 #include "../base/addr.h"
 #include "../base/err.h"
@@ -34,6 +34,8 @@ void pwc_look_again(struct pwc *p, uint32_t home);
 void pwc_drop(struct pwc *p, uint32_t i);
 const char *pwc_flaw(const struct pwc *p); /* NULL, or the broken invariant */
 
+static inline uint64_t pwc_tag_make(uint64_t prefix, uint16_t asid) { return 1ull << 63 | prefix << 16 | asid; }
+static inline uint16_t pwc_tag_asid(uint64_t tag) { return (uint16_t)tag; }
 static inline uint32_t pwc_home(uint64_t tag) { return tag >> 16 & (PWC_HOMES - 1); }
 
 /* The entry of a tag, or PWC_NONE. */

@@ -43,7 +43,7 @@ struct tlb_bank {
 	const char *group[TLB_ARRAYS]; /* names: who counts */
 	unsigned n_groups;
 	uint32_t n_slots, n_first;  /* slots below n_first belong to arrays that some kind looks up first */
-	uint64_t *tag, *stamp, *filled; /* an empty slot is 0 in all three */
+	uint64_t *tag, *stamp, *filled; /* an empty slot is 0 in all three; filled is not kept for plain ranks, which never ask */
 	struct tlb_entry *entry;
 	uint8_t levels_used;        /* page levels ever inserted, and that of base pages: others need no probe */
 	uint8_t level_shift[PTFMT_LEVELS];
