@@ -382,17 +382,17 @@ pt_inline enum machine_fault reference(const struct ptfmt *f, struct machine *m,
 pt_inline struct served serve(const struct ptfmt *f, struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
 {
 	const ref_t *ref = refs, *const end = refs + n, *const last_ahead = n > AHEAD ? end - AHEAD : refs;
-	struct served s = { .fault = MACHINE_FAULT_NONE };
+	enum machine_fault fault;
+	struct tlb_entry last = { 0 };
 	do {
 		if (ref < last_ahead)
 			foresee(f, m, c, ref, now);
-		s.fault = reference(f, m, c, *ref, now, &s.last);
-		if (s.fault != MACHINE_FAULT_NONE)
+		fault = reference(f, m, c, *ref, now, &last);
+		if (__builtin_expect(fault != MACHINE_FAULT_NONE, 0))
 			break;
 		now++;
 	} while (++ref < end && quick_slot(c, m->keep, *ref) == QUICK_NONE);
-	s.done = (uint64_t)(ref - refs);
-	return s;
+	return (struct served){ (uint64_t)(ref - refs), last, fault };
 }
 
 /* ---- instances ---- */
