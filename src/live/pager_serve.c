@@ -99,9 +99,10 @@ static void faults_served(struct pager *p, unsigned n)
 
 /* ---- which servers are awake ---- */
 
+/* Asked without the lock as well, for a guess. */
 static bool is_shared(const struct pager *p)
 {
-	return p->n_serving > 1 && !p->lone;
+	return __atomic_load_n(&p->n_serving, __ATOMIC_RELAXED) > 1 && !__atomic_load_n(&p->lone, __ATOMIC_RELAXED);
 }
 
 /* => the lock is held */
@@ -203,7 +204,7 @@ static void serving_set(struct pager *p, unsigned n)
 	while (p->n_servers < n && server_start(p, p->n_servers))
 		continue;
 	pager_mutex_lock(p);
-	p->n_serving = p->n_servers < n ? p->n_servers : n;
+	__atomic_store_n(&p->n_serving, p->n_servers < n ? p->n_servers : n, __ATOMIC_RELAXED);
 	window_begin(p, clock_ns());
 	awake_set(p, 0);
 	pthread_mutex_unlock(&p->lock);
