@@ -126,6 +126,9 @@ as_natively() {
 	explain err report
 }
 
+# The first figure of that name: those of children come later.
+figure() { grep -o "\"$1\": [0-9]*" now.json | head -n 1 | cut -d' ' -f2; }
+
 # killed NAME RAM: when it has evicted pages, its command dies; nothing of it remains.
 killed() {
 	rm -f control swap
@@ -135,9 +138,7 @@ killed() {
 	command=
 	for _ in $(seq 1 3000); do
 		"$pageworks" live --control control --json now.json 2>/dev/null || { sleep 0.01; continue; }
-		pid=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' now.json)
-		evicted=$(sed -n 's/.*"evicted": \([0-9]*\).*/\1/p' now.json)
-		processes=$(sed -n 's/.*"processes": \([0-9]*\).*/\1/p' now.json)
+		pid=$(figure pid) evicted=$(figure evicted) processes=$(figure processes)
 		[ "$evicted" -gt 100 ] || [ "$processes" -gt 2 ] || continue
 		command=$(ps -o ppid= -p "$pid") session=$(ps -o sid= -p "$pid")
 		break
