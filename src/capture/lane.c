@@ -111,11 +111,11 @@ static void wait_for_room(void)
 	}
 }
 
-/* Takes a free one of the chunks or stages.  => the lock is held; RING_CHUNKS when there is none. */
-static uint32_t take(uint32_t *owner, uint32_t from)
+/* Takes the first free one of the chunks or stages: few that are used again and again stay within the TLB.
+ * => the lock is held; RING_CHUNKS when there is none. */
+static uint32_t take(uint32_t *owner)
 {
-	for (uint32_t i = 0; i < RING_CHUNKS; i++) {
-		uint32_t c = i < RING_ROUND ? (from + i) % RING_ROUND : i;
+	for (uint32_t c = 0; c < RING_CHUNKS; c++) {
 		if (__atomic_load_n(&owner[c], __ATOMIC_ACQUIRE) == 0) {
 			owner[c] = 1 + space_index;
 			return c;
@@ -125,16 +125,16 @@ static uint32_t take(uint32_t *owner, uint32_t from)
 }
 
 /* => the lock is held.  When all are taken (thousands of threads) waits without it. */
-static uint32_t take_or_wait(uint32_t *owner, uint32_t from)
+static uint32_t take_or_wait(uint32_t *owner)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	uint32_t c = take(owner, from);
+	uint32_t c = take(owner);
 	while (c == RING_CHUNKS) {
 		ring_unlock();
 		nanosleep(&tick, NULL);
 		lane_look();
 		ring_lock();
-		c = take(owner, from);
+		c = take(owner);
 	}
 	return c;
 }
@@ -142,10 +142,9 @@ static uint32_t take_or_wait(uint32_t *owner, uint32_t from)
 /* => the lock is held. */
 static void chunk_open(struct ring_lane *lane)
 {
-	static uint32_t last;
-	last = take_or_wait(ring->owner, last + 1);
+	uint32_t chunk = take_or_wait(ring->owner);
 	__atomic_store_n(&lane->filled, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&lane->chunk, last, __ATOMIC_RELEASE);
+	__atomic_store_n(&lane->chunk, chunk, __ATOMIC_RELEASE);
 	__atomic_store_n(&lane->cursor, ring_stage(ring, lane->stage), __ATOMIC_RELEASE);
 }
 
@@ -276,7 +275,7 @@ void lane_open(unsigned vcpu)
 		return;
 	}
 	ring_lock();
-	lane->stage = take_or_wait(ring->stage_owner, 0);
+	lane->stage = take_or_wait(ring->stage_owner);
 	lane->limit = ring_stage(ring, lane->stage) + STAGE_LIMIT;
 	chunk_open(lane);
 	if (lane_space.n_lanes <= vcpu)

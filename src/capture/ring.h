@@ -64,7 +64,6 @@ enum {
 	RING_SLACK_WORDS = 32,      /* a stage counts as full this much before its end: one call may write that many at once */
 	RING_LINE_WORDS = 8,        /* of a line of the cache: stages are emptied by whole lines */
 	RING_CHUNKS = 4096,         /* and as many stages */
-	RING_ROUND = 32,            /* chunks that are used in turn, if free, before any others: few, for the sake of the TLB */
 	RING_SPACES = 1024,         /* processes at one time */
 	RING_SPACE_BYTES = 65536,
 	RING_LANES = RING_SPACE_BYTES / 64 - 2, /* threads of a process at one time */
