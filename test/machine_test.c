@@ -450,6 +450,42 @@ static void random_changes_leave_no_stale_entry(void **state)
 	}
 }
 
+/* References at random to 60 pages and some that are not there, in batches; those that fault are left out. */
+static void counts_of_history(const struct ptfmt *f, const struct cpu_model *cpu, uint64_t seed, struct machine_counts *ret)
+{
+	struct bench b;
+	struct rng rng;
+	ref_t refs[4000];
+	rng_init(&rng, seed);
+	bench_open(&b, f, cpu, 8192); /* half of them for tables: that of the flat format is large */
+	for (uint64_t page = 0; page < 60; page++)
+		map_page(&b, page * 37, page, page % 3 ? PMAP_READ | PMAP_WRITE | PMAP_EXEC : PMAP_READ);
+	for (unsigned i = 0; i < 4000; i++)
+		refs[i] = ref_make(vaddr(rng_below(&rng, 62) * 37 << f->page_shift), (enum access_kind)rng_below(&rng, ACCESS_KINDS));
+	for (uint64_t at = 0; at < 4000; at++)
+		at += machine_run(b.m, 0, refs + at, 4000 - at).done;
+	assert_null(machine_flaw(b.m));
+	machine_counts(b.m, ret);
+	bench_close(&b);
+}
+
+/* A format by another name is served by the instance for all formats. */
+static void instances_of_formats_count_alike(void **state)
+{
+	(void)state;
+	const struct cpu_model cpu[] = { cpu_with("l1d=4/2,l1i=4/2,l2=12/4"), cpu_with("l1=6/3:fifo,l2=9/3"), cpu_with("none") };
+	for (unsigned i = 0; ptfmt_at(i); i++)
+		for (unsigned n = 0; n < 3 && !ptfmt_at(i)->hashed; n++) {
+			struct ptfmt renamed = *ptfmt_at(i);
+			struct machine_counts own, general;
+			renamed.name = "another";
+			counts_of_history(ptfmt_at(i), &cpu[n], 100 * i + n, &own);
+			counts_of_history(&renamed, &cpu[n], 100 * i + n, &general);
+			assert_true(own.walks > 100 && own.faults[MACHINE_FAULT_NOT_PRESENT] > 0);
+			assert_memory_equal(&own, &general, sizeof own);
+		}
+}
+
 static void bad_words_are_refused(void **state)
 {
 	(void)state;
@@ -509,6 +545,7 @@ int main(void)
 		cmocka_unit_test(touched_is_in_order_of_last_use),
 		cmocka_unit_test(asids_run_out_and_nothing_leaks),
 		cmocka_unit_test(random_changes_leave_no_stale_entry),
+		cmocka_unit_test(instances_of_formats_count_alike),
 		cmocka_unit_test(bad_words_are_refused),
 		cmocka_unit_test(every_failing_allocation_is_survived),
 	};

@@ -261,6 +261,7 @@ pt_inline void look(const struct ptfmt *f, struct cpu *c, struct lookup *l)
 	}
 }
 
+/* What was chosen no longer holds, or was not for this page. */
 pt_inline void victims_forget(struct lookup *l)
 {
 	for (unsigned rank = 0; rank < l->depth; rank++)
@@ -379,6 +380,7 @@ pt_inline enum machine_fault reference(const struct ptfmt *f, struct machine *m,
 	return MACHINE_FAULT_NONE;
 }
 
+/* References in a row, each completely. */
 pt_inline struct served serve(const struct ptfmt *f, struct machine *m, struct cpu *c, const ref_t *refs, uint64_t n, uint64_t now)
 {
 	const ref_t *ref = refs, *const end = refs + n, *const last_ahead = n > AHEAD ? end - AHEAD : refs;
