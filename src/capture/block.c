@@ -252,8 +252,9 @@ static void pending_add(struct plan *p, const struct word *w, uint32_t n)
 /* Can a call hang on the instruction?  Its words, of which there are more if it has more than one access, are w. */
 static bool moment_init(struct moment *m, const struct plan *p, const struct x86_insn *x, const struct word *w)
 {
-	bool two = x->n_accesses == 2 && w[0].kind != w[1].kind, one_address = key_same(w[0].key, w[1].key) && w[0].add == w[1].add;
-	*m = (struct moment){ .insn = w[0].insn, .one_of_two = two, .has_own = !two || one_address, .own = w[0] };
+	bool two = x->n_accesses == 2 && w[0].kind != w[1].kind;
+	bool one_address = !two || (key_same(w[0].key, w[1].key) && w[0].add == w[1].add);
+	*m = (struct moment){ .insn = w[0].insn, .one_of_two = two, .has_own = one_address, .own = w[0] };
 	memcpy(m->reg, p->reg, sizeof(m->reg));
 	return x->n_accesses == 1 || two;
 }
