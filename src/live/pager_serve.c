@@ -191,10 +191,12 @@ static bool server_start(struct pager *p, unsigned number)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pager_enter(p);
+	p->n_servers = number + 1; /* before it runs, and looks for who is missing */
 	bool started = pthread_create(&s->thread, NULL, server_run, s) == 0;
 	pager_leave(p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	p->n_servers += started;
+	if (!started)
+		p->n_servers = number;
 	return started;
 }
 
