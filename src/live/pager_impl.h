@@ -36,8 +36,8 @@ struct pager {
 	unsigned n_serving;          /* of them: those of the processors the program runs on */
 	unsigned lone;               /* the number, plus one, of the only one of these that is awake; 0: all are */
 	uint32_t calls;              /* a futex: who rests is called */
-	unsigned n_looked, n_mixed, n_windows; /* faults, and those of another thread than before, in this window; windows served alone */
-	uint64_t window_ns;          /* when it began */
+	unsigned n_looked, n_windows; /* faults in this window; windows served alone */
+	uint64_t window_ns, window_mixed; /* when it began, and faults_mixed then */
 	bool quit;                   /* atomic */
 	struct store *child_swap;    /* during a fork; NULL: there is none, child_why says why */
 	struct pw_why child_why;

@@ -70,7 +70,6 @@ static void fault_serve(struct pager *p, const struct uffd_fault *f)
 	uint64_t page = page_of(f);
 	vaddr_t at = inside(p, page);
 	enum access_kind kind = f->write ? ACCESS_STORE : ACCESS_LOAD;
-	p->n_mixed += f->thread != p->faulted;
 	p->faults_mixed += f->thread != p->faulted;
 	p->faulted = f->thread;
 	enum host_touch touch = pmap_host_touch(process_pmap(p->process), vpn_of(at, 12), kind);
@@ -120,7 +119,8 @@ static void awake_set(struct pager *p, unsigned lone)
 
 static void window_begin(struct pager *p, uint64_t now)
 {
-	p->n_looked = p->n_mixed = 0;
+	p->n_looked = 0;
+	p->window_mixed = p->faults_mixed;
 	p->window_ns = now;
 	for (unsigned i = 0; i < p->n_servers; i++)
 		p->server[i].n_served = 0;
@@ -141,7 +141,7 @@ static void window_count(struct pager *p, struct pager_server *s, unsigned n, ui
 	p->n_looked += n;
 	if (p->n_serving == 1 || p->n_looked < WINDOW)
 		return;
-	bool alone = p->n_mixed < MIXED && now - p->window_ns < RARE_NS;
+	bool alone = p->faults_mixed - p->window_mixed < MIXED && now - p->window_ns < RARE_NS;
 	if (p->lone && (!alone || ++p->n_windows == WINDOWS))
 		awake_set(p, 0);
 	else if (!p->lone && alone)

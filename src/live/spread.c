@@ -37,13 +37,6 @@ enum { LOOK_NS = 100000000, IDLE_MS = 500, FAR_NS = 3000, THREAD_NS = 2000000, D
 #define HOP_IDLE    0.6
 #define HOP_NS      500000000u
 
-struct look {
-	uint64_t now_ns, run_ns, wait_ns, faults, mixed;
-	unsigned n_threads;                /* of the program, without the pager's */
-	struct spread_thread thread[SPREAD_THREADS];
-	uint64_t idle[CPU_SETSIZE];        /* ticks of each processor */
-};
-
 static bool line_read(pid_t pid, const char *tid, const char *what, char *line, size_t size)
 {
 	char path[96];
@@ -55,7 +48,7 @@ static bool line_read(pid_t pid, const char *tid, const char *what, char *line, 
 	return got;
 }
 
-static void thread_look(struct look *l, pid_t pid, const char *tid)
+static void thread_look(struct spread_look *l, pid_t pid, const char *tid)
 {
 	char line[128];
 	unsigned long long run, wait;
@@ -72,7 +65,7 @@ static void thread_look(struct look *l, pid_t pid, const char *tid)
 	l->wait_ns += wait;
 }
 
-static void idle_look(struct look *l)
+static void idle_look(struct spread_look *l)
 {
 	char line[256];
 	unsigned cpu;
@@ -86,13 +79,11 @@ static void idle_look(struct look *l)
 		fclose(f);
 }
 
-static bool look_take(struct look *l, const struct live *live)
+static bool look_take(struct spread_look *l, const struct live *live)
 {
 	char path[64];
 	struct dirent *e;
-	l->run_ns = l->wait_ns = l->n_threads = 0;
-	l->faults = live->board->kernel.faults.total;
-	l->mixed = live->board->faults_mixed;
+	*l = (struct spread_look){ .faults = live->board->kernel.faults.total, .mixed = live->board->faults_mixed };
 	snprintf(path, sizeof path, "/proc/%d/task", live->pid);
 	DIR *d = opendir(path);
 	while (d && (e = readdir(d))) {
@@ -156,7 +147,7 @@ static void thread_move(const struct spread *s, const struct board_pins *pin, pi
 		sched_setaffinity(tid, sizeof *to, to);
 }
 
-static void threads_move(const struct spread *s, const struct look *l, const struct board_pins *pin, const cpu_set_t *to)
+static void threads_move(const struct spread *s, const struct spread_look *l, const struct board_pins *pin, const cpu_set_t *to)
 {
 	for (unsigned i = 0; i < l->n_threads; i++)
 		thread_move(s, pin, l->thread[i].tid, to);
@@ -165,20 +156,20 @@ static void threads_move(const struct spread *s, const struct look *l, const str
 /* Both lists are in the order of the host's. */
 static bool has_run(const struct spread *s, const struct spread_thread *t, unsigned *at, uint64_t ns)
 {
-	while (*at < s->n_threads && s->thread[*at].tid != t->tid)
+	while (*at < s->last.n_threads && s->last.thread[*at].tid != t->tid)
 		++*at;
-	uint64_t before = *at < s->n_threads ? s->thread[*at].run_ns : 0;
-	*at = *at < s->n_threads ? *at : 0;
+	uint64_t before = *at < s->last.n_threads ? s->last.thread[*at].run_ns : 0;
+	*at = *at < s->last.n_threads ? *at : 0;
 	return share(before, t->run_ns, ns) > ACTIVE;
 }
 
 /* The threads that run get a processor each, in turn. */
-static void threads_deal(struct spread *s, const struct look *l, const struct board_pins *pin)
+static void threads_deal(struct spread *s, const struct spread_look *l, const struct board_pins *pin)
 {
 	unsigned n = (unsigned)CPU_COUNT(&pin->before), next = 0, at = 0;
 	s->dealt = true;
 	for (unsigned i = 0; i < l->n_threads; i++) {
-		if (!has_run(s, &l->thread[i], &at, l->now_ns - s->then_ns))
+		if (!has_run(s, &l->thread[i], &at, l->now_ns - s->last.now_ns))
 			continue;
 		cpu_set_t one;
 		CPU_ZERO(&one);
@@ -188,13 +179,13 @@ static void threads_deal(struct spread *s, const struct look *l, const struct bo
 }
 
 /* => true: it has moved */
-static bool hop(struct spread *s, const struct look *l, struct board_pins *pin)
+static bool hop(struct spread *s, const struct spread_look *l, struct board_pins *pin)
 {
 	double idle[CPU_SETSIZE], tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
-	uint64_t ns = l->now_ns - s->then_ns;
+	uint64_t ns = l->now_ns - s->last.now_ns;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		idle[cpu] = share(s->idle[cpu], l->idle[cpu], ns) * tick_ns;
-	int here = nth_cpu(&pin->here, 0), to = spread_hop(here, &pin->before, share(s->wait_ns, l->wait_ns, ns), idle);
+		idle[cpu] = share(s->last.idle[cpu], l->idle[cpu], ns) * tick_ns;
+	int here = nth_cpu(&pin->here, 0), to = spread_hop(here, &pin->before, share(s->last.wait_ns, l->wait_ns, ns), idle);
 	if (to == here || l->now_ns - s->hop_ns < HOP_NS)
 		return false;
 	s->left = pin->here;
@@ -204,13 +195,14 @@ static bool hop(struct spread *s, const struct look *l, struct board_pins *pin)
 	return true;
 }
 
-static void decide(struct spread *s, const struct look *l, struct board_pins *pin)
+static void decide(struct spread *s, const struct spread_look *l, struct board_pins *pin)
 {
-	uint64_t ns = l->now_ns - s->then_ns;
-	double faults = share(s->faults, l->faults, ns);
+	uint64_t ns = l->now_ns - s->last.now_ns;
+	double faults = share(s->last.faults, l->faults, ns);
 	const struct spread_figures f = {
-		.running = share(s->run_ns, l->run_ns, ns), .waiting = share(s->wait_ns, l->wait_ns, ns), .faults_per_s = faults * 1e9,
-		.mixed = faults > 0 ? share(s->mixed, l->mixed, ns) / faults : 0,
+		.running = share(s->last.run_ns, l->run_ns, ns), .waiting = share(s->last.wait_ns, l->wait_ns, ns),
+		.faults_per_s = faults * 1e9,
+		.mixed = faults > 0 ? share(s->last.mixed, l->mixed, ns) / faults : 0,
 	};
 	uint32_t now = pin->state, better = BOARD_PIN_NARROW;
 	if (now == BOARD_PIN_NONE)
@@ -233,24 +225,17 @@ static void decide(struct spread *s, const struct look *l, struct board_pins *pi
 int spread_step(struct spread *s, const struct live *l)
 {
 	struct board_pins *pin = &l->board->pin;
-	struct look look; /* its threads are not cleared: there may be many */
+	struct spread_look look;
 	uint64_t now = clock_ns();
 	if (pin->state == BOARD_PIN_NONE || l->board->state != BOARD_PAGING || CPU_COUNT(&pin->before) < 2)
 		return IDLE_MS;
-	uint64_t every_ns = s->n_threads * (uint64_t)THREAD_NS > LOOK_NS ? s->n_threads * (uint64_t)THREAD_NS : LOOK_NS;
-	if (now - s->then_ns < every_ns)
-		return (int)((every_ns - (now - s->then_ns)) / 1000000) + 1;
+	uint64_t every_ns = s->last.n_threads * (uint64_t)THREAD_NS > LOOK_NS ? s->last.n_threads * (uint64_t)THREAD_NS : LOOK_NS;
+	if (now - s->last.now_ns < every_ns)
+		return (int)((every_ns - (now - s->last.now_ns)) / 1000000) + 1;
 	if (look_take(&look, l)) {
-		if (s->then_ns)
+		if (s->last.now_ns)
 			decide(s, &look, pin);
-		s->then_ns = look.now_ns;
-		s->run_ns = look.run_ns;
-		s->wait_ns = look.wait_ns;
-		s->faults = look.faults;
-		s->mixed = look.mixed;
-		s->n_threads = look.n_threads;
-		memcpy(s->thread, look.thread, look.n_threads * sizeof *look.thread);
-		memcpy(s->idle, look.idle, sizeof s->idle);
+		s->last = look;
 	}
 	return LOOK_NS / 1000000;
 }

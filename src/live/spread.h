@@ -9,14 +9,18 @@ struct spread_thread {
 	uint64_t run_ns;
 };
 
-/* The last look. */
-struct spread {
-	uint64_t then_ns;             /* when that was; 0: never */
-	uint64_t run_ns, wait_ns;     /* of the program's threads until then: on a processor, and waiting for one */
+/* A look at the program.  Sums since it began. */
+struct spread_look {
+	uint64_t now_ns;              /* when it was; 0: never */
+	uint64_t run_ns, wait_ns;     /* of the program's threads: on a processor, and waiting for one */
 	uint64_t faults, mixed;
-	unsigned n_threads;
+	unsigned n_threads;           /* of the program, without the pager's */
 	struct spread_thread thread[SPREAD_THREADS];
 	uint64_t idle[CPU_SETSIZE];   /* of each processor, in ticks */
+};
+
+struct spread {
+	struct spread_look last;
 	cpu_set_t left;               /* the processor it was on before, until all its threads have left */
 	uint64_t hop_ns;              /* when that was */
 	bool dealt;                   /* threads were kept on one processor each */

@@ -122,23 +122,26 @@ void uffd_explain(char *text, size_t size)
 	         "profile, or pass " UFFD_DEVICE " through.\n" : "");
 }
 
-enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes)
+/* => on error the range is not registered, or as it was */
+static enum pw_err range_register(const struct uffd *u, uint64_t start, uint64_t bytes, uint64_t mode, unsigned needed_ioctl)
 {
-	struct uffdio_register r = { .range = { start, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_register r = { .range = { start, bytes }, .mode = mode };
 	if (ioctl(u->fd, UFFDIO_REGISTER, &r))
 		return errno == ENOMEM ? PW_NOMEM : PW_INVALID;
-	return r.ioctls >> _UFFDIO_WRITEPROTECT & 1 ? PW_OK : PW_UNSUPPORTED;
+	if (r.ioctls >> needed_ioctl & 1)
+		return PW_OK;
+	ioctl(u->fd, UFFDIO_UNREGISTER, &r.range);
+	return PW_UNSUPPORTED;
+}
+
+enum pw_err uffd_register(const struct uffd *u, uint64_t start, uint64_t bytes)
+{
+	return range_register(u, start, bytes, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP, _UFFDIO_WRITEPROTECT);
 }
 
 enum pw_err uffd_claim(const struct uffd *u, uint64_t start, uint64_t bytes)
 {
-	struct uffdio_register r = { .range = { start, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING };
-	if (ioctl(u->fd, UFFDIO_REGISTER, &r))
-		return errno == ENOMEM ? PW_NOMEM : PW_INVALID;
-	if (r.ioctls >> _UFFDIO_MOVE & 1)
-		return PW_OK;
-	ioctl(u->fd, UFFDIO_UNREGISTER, &r.range);
-	return PW_UNSUPPORTED;
+	return range_register(u, start, bytes, UFFDIO_REGISTER_MODE_MISSING, _UFFDIO_MOVE);
 }
 
 int uffd_read(const struct uffd *u, struct uffd_fault *fault, unsigned max)

@@ -87,6 +87,11 @@ static size_t leaf_bytes(const struct ram *r)
 	return (size_t)r->slots.leaf_slots * r->store.page_bytes;
 }
 
+static void leaf_claim(const struct ram *r, struct ram_leaf *leaf)
+{
+	leaf->claimed = r->memory.claim && r->memory.claim(r->memory.ctx, leaf->bytes, leaf_bytes(r));
+}
+
 /* => the lock is held.  The address space of a leaf: no large pages, which would hold more than was written. */
 static bool leaf_reserve(struct ram *r, struct ram_leaf *leaf)
 {
@@ -96,7 +101,7 @@ static bool leaf_reserve(struct ram *r, struct ram_leaf *leaf)
 	if (!leaf->bytes)
 		return false;
 	madvise(leaf->bytes, leaf_bytes(r), MADV_NOHUGEPAGE);
-	leaf->claimed = r->memory.claim && r->memory.claim(r->memory.ctx, leaf->bytes, leaf_bytes(r));
+	leaf_claim(r, leaf);
 	return true;
 }
 
@@ -213,7 +218,7 @@ static void ram_lend(struct store *s, const struct store_memory *memory)
 	for (uint64_t i = 0; i < r->slots.n_used; i++) {
 		struct ram_leaf *leaf = r->slots.leaf[i];
 		if (leaf && leaf->bytes)
-			leaf->claimed = r->memory.claim && r->memory.claim(r->memory.ctx, leaf->bytes, leaf_bytes(r));
+			leaf_claim(r, leaf);
 	}
 }
 
